@@ -1,0 +1,31 @@
+# `make train` and `make test` do all their own set-up: they need python3 with venv.
+PYTHON ?= python3
+VENV ?= .venv
+RUN ?= runs/quickstart
+CONFIG ?= experiments/configs/pskd_small.py
+PY := $(VENV)/bin/python
+
+.PHONY: train test lint format clean-venv
+
+train: $(VENV)/.installed
+	$(PY) -m experiments.run --config=$(CONFIG) --workdir=$(RUN) --mode=train
+	$(PY) -m experiments.run --workdir=$(RUN) --mode=report
+
+test: $(VENV)/.installed lint
+	$(PY) -m pytest -n 2
+
+lint: $(VENV)/.installed
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+format: $(VENV)/.installed
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+$(VENV)/.installed: requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --requirement requirements.txt
+	touch $@
+
+clean-venv:
+	rm -rf $(VENV)

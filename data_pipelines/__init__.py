@@ -1,0 +1,1 @@
+"""Raw recordings to ArrayRecord to batches of NumPy arrays."""

@@ -1,0 +1,189 @@
+"""Raw recordings to ArrayRecord, once, by a builder of TensorFlow Datasets.
+
+TensorFlow itself is not needed. A build goes into a temporary folder that is renamed
+when it is complete, so that one cut short is never taken for built; nothing that
+exists is overwritten.
+"""
+
+import collections
+import json
+import pathlib
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+import tqdm
+
+from data_pipelines import raw
+from data_pipelines.errors import DataError
+
+SPLIT = "trials"
+INDEX = "index"
+REPORT = "report.json"
+
+
+class RecordingsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    """Builds one data set; a subclass names its layout.
+
+    Every recording is one record with all its modalities; one that is absent has no
+    frames. What protocols select by is kept in the index, in the order of the records.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    MANUAL_DOWNLOAD_INSTRUCTIONS = "Unpack the official distribution into raw_dir."
+    layout: raw.Layout
+
+    def __init__(
+        self,
+        *,
+        raw_dir: str | pathlib.Path | None = None,
+        max_skipped: float = 0.1,
+        **options: Any,
+    ):
+        """Prepare to build.
+
+        Args:
+          raw_dir: folder of the official distribution.
+          max_skipped: largest share of recordings with a fault, 0..1.
+          **options: of the TFDS builder, such as `data_dir`.
+        """
+        self._raw_dir = raw_dir
+        self._max_skipped = max_skipped
+        self.report: dict[str, Any] = {}
+        super().__init__(file_format="array_record", **options)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        shapes = {k: v for f in self.layout.fields.values() for k, v in f.items()}
+        features = {
+            name: tfds.features.Tensor(shape=shape, dtype=_dtype(name))
+            for name, shape in shapes.items()
+        }
+        return tfds.core.DatasetInfo(
+            builder=self,
+            features=tfds.features.FeaturesDict(
+                {"key": tfds.features.Text()} | features
+            ),
+            metadata=tfds.core.MetadataDict(),
+            disable_shuffling=True,
+        )
+
+    def _split_generators(self, dl_manager):
+        return {SPLIT: self._generate_examples()}
+
+    def _generate_examples(self):
+        found = self.layout.find(pathlib.Path(self._raw_dir).expanduser())
+        log = _Log(self.layout, found)
+        if not found.recordings:
+            raise DataError(
+                f"{self._raw_dir}: no complete recording of {self.layout.name} was "
+                f"found{_reasons(log.report()['skipped'])}"
+            )
+        # `disable=None` shows the bar on a terminal only.
+        for recording in tqdm.tqdm(found.recordings, unit="trial", disable=None):
+            fields = _read(self.layout, recording, log)
+            if fields is not None:
+                yield recording.key, fields
+        self.report = log.report()
+        self._refuse_too_many_faults()
+        self.info.metadata[INDEX] = log.index
+        path = pathlib.Path(self.data_dir) / REPORT
+        path.write_text(json.dumps(self.report, indent=1) + "\n")
+
+    def _refuse_too_many_faults(self) -> None:
+        skipped, total = self.report["faulty"], self.report["total"]
+        if not self.report["kept"] or skipped > self._max_skipped * total:
+            raise DataError(
+                f"{self._raw_dir}: {skipped} of {total} recordings have a fault, more "
+                f"than max_skipped={self._max_skipped:g} allows"
+                f"{_reasons(self.report['skipped'])}"
+            )
+
+
+class _Log:
+    """What a build kept and what it skipped."""
+
+    def __init__(self, layout: raw.Layout, found: raw.Found):
+        self.layout, self.found = layout, found
+        self.index: list[dict[str, Any]] = []
+        self.skipped = [
+            {"key": key, "modality": "", "reason": reason}
+            for key, reason in found.faults.items()
+        ]
+        self.kept = collections.Counter()
+        self.notes: list[str] = []
+        self.seen: dict[bytes, pathlib.Path] = {}
+
+    def keep(self, recording: raw.Recording, fields: dict[str, raw.Arrays]) -> None:
+        self.index.append(
+            {
+                "key": recording.key,
+                "label": recording.label,
+                "subject": recording.subject,
+                "modalities": sorted(fields),
+                **recording.details,
+            }
+        )
+        self.kept.update(fields.keys())
+
+    def skip(self, key: str, modality: str, reason: str) -> None:
+        self.skipped.append({"key": key, "modality": modality, "reason": reason})
+
+    def report(self) -> dict[str, Any]:
+        found = self.found
+        faulty = {entry["key"] for entry in self.skipped}
+        names = {recording.key for recording in found.recordings}
+        return {
+            "dataset": self.layout.name,
+            "kept": len(self.index),
+            "total": len(names | faulty),
+            "faulty": len(faulty),
+            "modalities": {
+                m: {"files": n, "kept": self.kept[m]} for m, n in found.counts.items()
+            },
+            "skipped": self.skipped,
+            "missing": found.missing,
+            "notes": self.notes,
+        }
+
+
+def _read(
+    layout: raw.Layout, recording: raw.Recording, log: _Log
+) -> dict[str, Any] | None:
+    """The record of one recording, or None if it has to be left out."""
+    fields: dict[str, raw.Arrays] = {}
+    for modality, path in recording.paths.items():
+        try:
+            _refuse_copies(log.seen, path)
+            reading = layout.read(modality, path)
+            fields[modality] = reading.arrays
+            log.notes += [f"{path}: {note}" for note in reading.notes]
+        except DataError as error:
+            log.skip(recording.key, modality, str(error))
+    if not fields or any(m not in fields for m in layout.required):
+        return None
+    log.keep(recording, fields)
+    record: dict[str, Any] = {"key": recording.key}
+    for modality, shapes in layout.fields.items():
+        for name, shape in shapes.items():
+            empty = np.zeros([n or 0 for n in shape], _dtype(name))
+            record[name] = fields.get(modality, {}).get(name, empty)
+    return record
+
+
+def _refuse_copies(seen: dict[bytes, pathlib.Path], path: pathlib.Path) -> None:
+    # The same content under two names is a mistake in copying: two modalities that
+    # are one, or a trial in both splits. One file may serve several recordings.
+    first = seen.setdefault(raw.fingerprint(path), path)
+    if first != path and path.stat().st_size:
+        raise DataError(f"{path}: the same content as {first}")
+
+
+def _dtype(field: str) -> type:
+    # Seconds since the first sample need more than 24 bits over long recordings.
+    return np.float64 if field.endswith("_time") else np.float32
+
+
+def _reasons(skipped: list[dict[str, str]], limit: int = 200) -> str:
+    lines = [f"\n  {entry['reason']}" for entry in skipped[:limit]]
+    more = len(skipped) - len(lines)
+    return "".join(lines) + (f"\n  and {more} more" if more else "")

@@ -1,0 +1,1 @@
+"""Datasets, one a file: raw layout, protocols, builder and ``load``."""

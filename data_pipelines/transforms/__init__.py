@@ -1,0 +1,1 @@
+"""Per-recording transforms by modality, pure NumPy."""

@@ -1,0 +1,247 @@
+"""From a config to what a run is made of: data, roles, schedule.
+
+The import path is the registry: ``model.name`` is a module of `kdjax.models` with a
+class ``Model``, ``method.name`` one of `kdjax.methods` with a factory ``make``,
+``data.name`` one of `data_pipelines.datasets` with a function ``load``.
+"""
+
+import functools
+import graphlib
+import importlib
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import jax
+import ml_collections
+import optax
+
+from data_pipelines import loader
+from data_pipelines.dataset import Dataset, Mapped, Source
+from data_pipelines.transforms.align import ROOTS, Align, standardised
+from experiments import optimizers
+from experiments.errors import RunError
+from kdjax import augment
+from kdjax.core import Method, Network
+
+
+class Data(NamedTuple):
+    """Aligned splits, and what is needed to prepare another recording alike."""
+
+    dataset: Dataset
+    align: Align
+    sources: dict[str, Source]
+
+
+class Phase(NamedTuple):
+    """Roles that share each batch of one loader, and for how long."""
+
+    roles: tuple[str, ...]
+    epochs: int
+
+
+class Role(NamedTuple):
+    """One network of the experiment and how it is trained.
+
+    Attributes:
+      method: what is minimised.
+      optimizer: of its own; advances on the role's own steps.
+      teachers: roles whose variables its loss reads.
+      batch_size: examples a step over all devices.
+      epochs: in the whole schedule.
+      steps_per_epoch: batches in one pass.
+      trajectory: run folder whose saved epochs replace training; "" trains.
+      keep: "all", "last" or "none" of its epochs are saved for other runs.
+    """
+
+    method: Method
+    optimizer: optax.GradientTransformation
+    teachers: tuple[str, ...]
+    batch_size: int
+    epochs: int
+    steps_per_epoch: int
+    trajectory: str
+    keep: str
+
+
+class Experiment(NamedTuple):
+    """Everything that a config names, built once."""
+
+    config: ml_collections.ConfigDict
+    data: Data
+    roles: dict[str, Role]
+    phases: tuple[Phase, ...]
+
+
+def named(package: str, name: str) -> ModuleType:
+    """The module ``package.name``.
+
+    Raises:
+      RunError: where there is none.
+    """
+    path = f"{package}.{name}"
+    try:
+        return importlib.import_module(path)
+    except ModuleNotFoundError as error:
+        if error.name != path:
+            raise
+        raise RunError(f"no {package.split('.')[-1]} module {path}") from error
+
+
+def call(where: str, function: Any, **options: Any) -> Any:
+    """Calls a factory with a config's values.
+
+    Raises:
+      RunError: where an option is unknown, missing or refused, naming the config key.
+    """
+    try:
+        return function(**options)
+    except (TypeError, ValueError) as error:
+        raise RunError(f"config.{where}: {error}") from error
+
+
+def build_data(config: ml_collections.ConfigDict) -> Data:
+    """Reads, aligns and caches the splits that ``config.data`` names."""
+    options = config.data.to_dict()
+    module = named("data_pipelines.datasets", options.pop("name"))
+    align_options, cached = options.pop("align"), options.pop("cache")
+    dataset = call("data", module.load, **options)
+    align_options.setdefault("root", ROOTS[dataset.topology])
+    align_options.setdefault("modalities", dataset.modalities)
+    plain = call("data.align", Align, **align_options)
+    align = standardised(plain, dataset.splits["train"])
+    sources = {name: Mapped(source, align) for name, source in dataset.splits.items()}
+    if cached:
+        sources = {name: loader.cache(source) for name, source in sources.items()}
+    return Data(dataset, align, sources)
+
+
+def parse_schedule(config: ml_collections.ConfigDict) -> tuple[Phase, ...]:
+    """``config.schedule`` times ``config.rounds``.
+
+    Raises:
+      RunError: where an entry names an unknown role or no positive number of epochs.
+    """
+    phases = []
+    for entry in config.schedule:
+        names, epochs = entry
+        names = (names,) if isinstance(names, str) else tuple(names)
+        unknown = sorted(set(names) - set(config.roles))
+        if unknown:
+            raise RunError(f"config.schedule names the unknown roles {unknown}")
+        if not isinstance(epochs, int) or epochs < 1:
+            raise RunError(f"config.schedule: {entry} has no positive number of epochs")
+        phases.append(Phase(names, epochs))
+    if config.rounds < 1:
+        raise RunError(f"config.rounds is {config.rounds}, not positive")
+    return tuple(phases) * config.rounds
+
+
+def build_network(where: str, options: dict, inputs: Any, dataset: Dataset) -> Network:
+    """The network of a role; its graph, where it has one, is the data's."""
+    name = options.pop("name")
+    if options.get("topology") == "data":
+        options["topology"] = dataset.topology
+    unknown = sorted(set(inputs) - set(dataset.modalities))
+    if unknown:
+        raise RunError(f"config.{where}.inputs names {unknown}; the data has none")
+    model = named("kdjax.models", name).Model
+    classes = len(dataset.classes)
+    module = call(f"{where}.model", model, num_classes=classes, **options)
+    return Network(module, tuple(inputs))
+
+
+def build_method(
+    where: str, role: ml_collections.ConfigDict, data: Data, methods: dict[str, Method]
+) -> Method:
+    """The method of a role, its network, augmentation and teachers passed in."""
+    options = role.method.to_dict()
+    make = named("kdjax.methods", options.pop("name")).make
+    if role.teachers:
+        options["teachers"] = {name: methods[name] for name in role.teachers}
+    if "adapter" in options:
+        adapter = options["adapter"]
+        module = getattr(named("kdjax.models", "adapters"), adapter.pop("name"))
+        options["adapter"] = functools.partial(module, **adapter)
+    dataset = data.dataset
+    network = build_network(where, role.model.to_dict(), role.inputs, dataset)
+    steps = [dict(step) for step in role.augment]
+    classes = len(dataset.classes)
+    function = call(
+        f"{where}.augment", lambda: augment.make(*steps, num_classes=classes)
+    )
+    return call(f"{where}.method", make, network=network, augment=function, **options)
+
+
+def build_role(
+    name: str, config: ml_collections.ConfigDict, data: Data, phases, methods
+) -> Role:
+    """One role, with the number of steps it takes in the schedule."""
+    where = f"roles.{name}"
+    role = config.roles[name]
+    method = build_method(where, role, data, methods)
+    epochs = sum(phase.epochs for phase in phases if name in phase.roles)
+    size, processes = len(data.sources["train"]), jax.process_count()
+    if role.batch_size % processes or not 0 < role.batch_size <= size:
+        raise RunError(
+            f"config.{where}.batch_size is {role.batch_size}: it must divide by "
+            f"{processes} processes and not exceed the {size} training examples"
+        )
+    steps = size // role.batch_size
+    optimizer = optax.identity()
+    if not role.trajectory:
+        optimizer = call(
+            f"{where}.optimizer",
+            optimizers.make,
+            total_steps=epochs * steps,
+            steps_per_epoch=steps,
+            **role.optimizer.to_dict(),
+        )
+    return Role(
+        method=method,
+        optimizer=optimizer,
+        teachers=tuple(role.teachers),
+        batch_size=role.batch_size,
+        epochs=epochs,
+        steps_per_epoch=steps,
+        trajectory=role.trajectory,
+        keep=role.keep,
+    )
+
+
+def teachers_first(config: ml_collections.ConfigDict, phases) -> list[str]:
+    """The roles of the schedule, every teacher before its students.
+
+    A role that the schedule does not name is not built.
+
+    Raises:
+      RunError: where a teacher is no role, or two roles teach each other.
+    """
+    names = sorted({name for phase in phases for name in phase.roles})
+    graph = {name: config.roles[name].teachers for name in names}
+    for name, teachers in graph.items():
+        unknown = sorted(set(teachers) - set(graph))
+        if unknown:
+            raise RunError(
+                f"config.roles.{name}.teachers: the schedule has no {unknown}"
+            )
+    try:
+        return list(graphlib.TopologicalSorter(graph).static_order())
+    except graphlib.CycleError as error:
+        raise RunError(
+            f"config.roles: {' and '.join(error.args[1])} teach in a ring"
+        ) from error
+
+
+def build(config: ml_collections.ConfigDict) -> Experiment:
+    """Everything that a config names.
+
+    Raises:
+      RunError: naming the config key that cannot be used.
+    """
+    phases = parse_schedule(config)
+    data = build_data(config)
+    roles, methods = {}, {}
+    for name in teachers_first(config, phases):
+        roles[name] = build_role(name, config, data, phases, methods)
+        methods[name] = roles[name].method
+    return Experiment(config, data, roles, phases)

@@ -1,0 +1,77 @@
+r"""PSKD: skeleton and fusion teachers, an accelerometer student, progressive schedule.
+
+Paper: Ni, Ngu and Yan, "Progressive Cross-modal Knowledge Distillation for Human Action
+Recognition", ACM Multimedia 2022, https://doi.org/10.1145/3503161.3548238. It reports
+95.19 % accuracy and 95.67 % macro F1 on UTD-MHAD from the accelerometer alone.
+
+    python -m experiments.run --config=experiments/configs/pskd.py:utd_mhad \
+        --workdir=runs/pskd --mode=train
+
+Both teachers are AGCNs of full width: an epoch on UTD-MHAD takes a minute or two on two
+CPU cores, so this page wants an accelerator. `pskd_small.py` is the same experiment with
+1-D CNN teachers, whose epochs take a second; the figures of `experiments/RESULTS.md` are
+its. The paper states no optimiser, batch size, number of epochs nor loss weight: the
+values here were chosen on held-out training subjects.
+"""
+
+import ml_collections
+
+from experiments.configs import common
+
+SENSOR_AUGMENT = (
+    dict(function="time_warp", min_length=0.7),
+    dict(function="rotate", name="inertial", max_angle=15.0),
+    dict(function="jitter", name="inertial", scale=0.1, offset=0.05, noise=0.05),
+    dict(function="mixup", alpha=0.2),
+)
+"""What the student sees; the teachers are asked about the same performance."""
+
+TEACHER_AUGMENT = (
+    dict(function="time_warp", min_length=0.7),
+    dict(function="jitter", name="skeleton", scale=0.1, noise=0.02),
+    dict(function="jitter", name="inertial", scale=0.1, offset=0.05, noise=0.05),
+)
+
+
+def teacher(inputs: tuple[str, ...], **model) -> dict:
+    """A teacher: AGCN under cross-entropy."""
+    return common.role(
+        method=dict(name="supervised", label_smoothing=0.1),
+        model=model,
+        inputs=inputs,
+        augment=TEACHER_AUGMENT,
+        optimizer=common.adamw(1e-3, weight_decay=0.01),
+    )
+
+
+def student(method: dict, teachers: tuple[str, ...] = ()) -> dict:
+    """A student: 1-D CNN on the accelerometer."""
+    return common.role(
+        method=method,
+        model=dict(name="cnn1d", widths=(64, 128, 128, 256), dropout=0.3),
+        inputs=("inertial",),
+        augment=SENSOR_AUGMENT,
+        optimizer=common.adamw(1e-3, weight_decay=0.01),
+        teachers=teachers,
+    )
+
+
+def get_config(dataset: str = "synthetic") -> ml_collections.ConfigDict:
+    """The experiment on one of the data sets of `experiments.configs.common`."""
+    config = common.base(dataset, length=128)
+    config.roles = dict(
+        teacher_skeleton=teacher(("skeleton",), name="agcn", topology="data"),
+        teacher_fusion=teacher(
+            ("skeleton", "inertial"), name="agcn", topology="data", fusion="channels"
+        ),
+        student=student(dict(name="pskd"), ("teacher_skeleton", "teacher_fusion")),
+        student_alone=student(dict(name="supervised", label_smoothing=0.1)),
+    )
+    config.schedule = (
+        ("teacher_skeleton", 1),
+        ("teacher_fusion", 1),
+        ("student", 1),
+        ("student_alone", 1),
+    )
+    config.rounds = 60
+    return config

@@ -1,0 +1,112 @@
+"""Predictions over a split, and the numbers they come to."""
+
+import functools
+import json
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+from etils import epath
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh
+
+from data_pipelines import loader
+from data_pipelines.dataset import Source
+from experiments import checkpoints
+from experiments.build import build
+from experiments.errors import RunError
+from experiments.state import init_states
+from kdjax import core, metrics, parallel
+from kdjax.core import Method, TrainState
+
+
+class Predictions(NamedTuple):
+    """Logits [n K], labels [n] and keys [n] of a split, in its order."""
+
+    logits: np.ndarray
+    label: np.ndarray
+    key: np.ndarray
+
+
+@functools.lru_cache(maxsize=32)
+def _compiled(method: Method) -> Any:
+    return jax.jit(functools.partial(core.eval_step, method))
+
+
+def predict(
+    method: Method, train_state: TrainState, source: Source, batch_size: int, mesh: Mesh
+) -> Predictions:
+    """Runs a method over every example of a source.
+
+    Args:
+      method: compiled once for all its evaluations.
+      train_state: of the method.
+      source: aligned examples.
+      batch_size: examples a step; the last batch is padded.
+      mesh: where to run.
+
+    Returns:
+      One row an example; every process sees them all.
+    """
+    step, found = _compiled(method), []
+    share = batch_size // jax.process_count()
+    mine = slice(jax.process_index() * share, (jax.process_index() + 1) * share)
+    for start in range(0, len(source), batch_size):
+        indices = np.arange(start, start + batch_size)
+        indices[indices >= len(source)] = -1
+        batch = loader.gather(source, indices)
+        key = batch.pop("key")
+        local = {name: array[mine] for name, array in batch.items()}
+        logits = step(train_state, parallel.shard_batch(local, mesh))["logits"]
+        logits = multihost_utils.process_allgather(logits, tiled=True)
+        real = batch["mask"] > 0
+        found.append((logits[real], batch["label"][real], key[real]))
+    return Predictions(*(np.concatenate(part) for part in zip(*found)))
+
+
+def summary(predictions: Predictions) -> dict[str, float]:
+    """Accuracy, macro F1 and mean class accuracy, in [0, 1], and the count."""
+    counts = metrics.confusion_matrix(predictions.logits, predictions.label)
+    return {
+        "accuracy": float(jnp.trace(counts) / counts.sum()),
+        "macro_f1": float(metrics.macro_f1(counts)),
+        "mean_class_accuracy": float(metrics.mean_class_accuracy(counts)),
+        "examples": int(counts.sum()),
+    }
+
+
+def write(path: epath.Path, predictions: Predictions) -> None:
+    """Keeps predictions as ``.npz``; `read` gets them back."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        np.savez(file, **predictions._asdict())
+
+
+def read(path: epath.Path) -> Predictions:
+    """Predictions that `write` kept."""
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
+        return Predictions(**{name: found[name] for name in Predictions._fields})
+
+
+def main(config: ml_collections.ConfigDict, workdir: epath.Path, flags: Any) -> None:
+    """Prints, as one line of JSON, the numbers of a run's newest whole checkpoint."""
+    del flags
+    experiment, mesh = build(config), parallel.data_mesh()
+    restored = checkpoints.restore(
+        workdir / "checkpoints", init_states(experiment, mesh)
+    )
+    if restored is None:
+        raise RunError(f"there is no checkpoint in {workdir}")
+    step, states, _ = restored
+    results = {
+        name: {
+            split: summary(
+                predict(role.method, states[name], source, role.batch_size, mesh)
+            )
+            for split, source in experiment.data.sources.items()
+        }
+        for name, role in experiment.roles.items()
+    }
+    print(json.dumps({"step": step, "roles": results}))

@@ -1,0 +1,202 @@
+"""A run folder read back: config, log, results, predictions, and what to compare with."""
+
+import json
+import zipfile
+from typing import Any, NamedTuple
+
+import numpy as np
+from etils import epath
+
+from experiments import evaluate
+from experiments.errors import RunError
+from experiments.evaluate import Predictions
+from kdjax.interop import variables as files
+
+STUDENT, ALONE = "student", "student_alone"
+WHERE = ("role", "split", "step", "epoch")
+"""Fields of a line of ``metrics.jsonl`` that are not values."""
+
+
+class Outcome(NamedTuple):
+    """A run as its folder tells it.
+
+    Attributes:
+      path: of the folder.
+      config: of ``config.json``.
+      log: lines of ``metrics.jsonl``.
+      results: of ``results.json``; None while the run is going.
+      split: that roles are judged by, "val" where subjects are held out.
+      classes: names.
+      predictions: by role on that split; empty while the run is going.
+      roles: teachers first, the distilled student last.
+      colours: number of each role's colour.
+    """
+
+    path: epath.Path
+    config: dict[str, Any]
+    log: list[dict[str, Any]]
+    results: dict[str, Any] | None
+    split: str
+    classes: tuple[str, ...]
+    predictions: dict[str, Predictions]
+    roles: tuple[str, ...]
+    colours: dict[str, int]
+
+    @property
+    def student(self) -> str:
+        """The role that the page is about."""
+        return STUDENT if STUDENT in self.roles else self.roles[-1]
+
+    @property
+    def distilled(self) -> bool:
+        """Whether that role has teachers."""
+        return bool(self.config["roles"][self.student].get("teachers"))
+
+
+class Reference(NamedTuple):
+    """The undistilled student: its name, and predictions in the student's order."""
+
+    name: str
+    predictions: Predictions
+
+
+def read(workdir: epath.Path) -> Outcome:
+    """Reads a run folder.
+
+    Raises:
+      RunError: where a file is missing or damaged.
+    """
+    config, log = _json(workdir / "config.json"), read_log(workdir / "metrics.jsonl")
+    results, roles = None, ordered(config["roles"])
+    if (workdir / "results.json").exists():
+        results = _json(workdir / "results.json")
+    splits = {line["split"] for line in log}
+    split = "val" if "val" in splits else "test"
+    names = roles if results is not None else ()
+    predictions = {name: read_predictions(workdir, name, split) for name in names}
+    others = [name for name in roles if name not in (STUDENT, ALONE)]
+    return Outcome(
+        path=workdir,
+        config=config,
+        log=log,
+        results=results,
+        split=split,
+        classes=read_classes(workdir, predictions),
+        predictions=predictions,
+        roles=roles,
+        colours={n: i for i, n in enumerate((STUDENT, ALONE, *others)) if n in roles},
+    )
+
+
+def _json(path: epath.Path) -> dict[str, Any]:
+    if not path.exists():
+        raise RunError(f"there is no {path}: not the folder of a run")
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise RunError(f"{path} is not JSON: {error}") from error
+
+
+def read_log(path: epath.Path) -> list[dict[str, Any]]:
+    """Whole lines of ``metrics.jsonl``; a running process may be writing the last.
+
+    Raises:
+      RunError: where there is none, or a line is damaged.
+    """
+    if not path.exists():
+        raise RunError(f"there is no {path}: the run has logged nothing")
+    text, lines = path.read_text(), []
+    for number, line in enumerate(text[: text.rfind("\n") + 1].splitlines(), 1):
+        try:
+            lines.append(json.loads(line))
+        except ValueError as error:
+            raise RunError(f"{path}, line {number} is not JSON: {error}") from error
+    return lines
+
+
+def read_predictions(workdir: epath.Path, role: str, split: str) -> Predictions:
+    """A role's predictions on a split.
+
+    Raises:
+      RunError: where they are missing or damaged.
+    """
+    path = workdir / "predictions" / f"{role}_{split}.npz"
+    if not path.exists():
+        raise RunError(f"there is no {path}: the run has not ended, or is not whole")
+    try:
+        return evaluate.read(path)
+    except (KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise RunError(f"{path} cannot be read: {error}") from error
+
+
+def read_classes(
+    workdir: epath.Path, predictions: dict[str, Predictions]
+) -> tuple[str, ...]:
+    """Names of the classes, kept with the models; numbers where there are no models.
+
+    Raises:
+      RunError: where a model is damaged.
+    """
+    for role, found in predictions.items():
+        path = workdir / "models" / f"{role}.safetensors"
+        if path.exists():
+            try:
+                return tuple(json.loads(files.read_metadata(path)["classes"]))
+            except (KeyError, ValueError) as error:
+                raise RunError(f"the model {path} cannot be used: {error}") from error
+        fallback = tuple(f"class {k}" for k in range(found.logits.shape[-1]))
+    return fallback if predictions else ()
+
+
+def ordered(roles: dict[str, dict[str, Any]]) -> tuple[str, ...]:
+    """Role names: teachers, then undistilled students, then distilled ones."""
+    teachers = {name for role in roles.values() for name in role.get("teachers", ())}
+
+    def rank(name: str) -> tuple[bool, bool, str]:
+        return name not in teachers, bool(roles[name].get("teachers")), name
+
+    return tuple(sorted(roles, key=rank))
+
+
+def undistilled(run: Outcome, baseline: str) -> Reference | None:
+    """The student that the page compares with.
+
+    Args:
+      run: that the page is about.
+      baseline: another run folder, whose role ``student`` it is; "" for the role
+        ``student_alone`` of the run itself.
+
+    Returns:
+      None where the run is still going or has no such role.
+
+    Raises:
+      RunError: where the other run was tested on other examples.
+    """
+    if run.student not in run.predictions:
+        return None
+    if not baseline:
+        alone = run.predictions.get(ALONE)
+        return None if alone is None else Reference(ALONE, alone)
+    other = epath.Path(baseline).expanduser()
+    mine = run.predictions[run.student]
+    theirs = read_predictions(other, STUDENT, run.split)
+    place = {str(key): row for row, key in enumerate(theirs.key)}
+    keys = [str(key) for key in mine.key]
+    if differing := set(keys) ^ set(place):
+        raise RunError(
+            f"{other} was tested on other examples than {run.path}: "
+            f"{len(differing)} differ, {min(differing)} is one"
+        )
+    rows = np.array([place[key] for key in keys], int)
+    theirs = Predictions(*(field[rows] for field in theirs))
+    if mine.logits.shape != theirs.logits.shape or (mine.label != theirs.label).any():
+        raise RunError(f"{other} has other classes than {run.path}")
+    return Reference(f"{STUDENT} of {other.name}", theirs)
+
+
+def series(lines: list[dict[str, Any]], name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Epochs and values of the lines that have a value of this name."""
+    found = [line for line in lines if name in line]
+    return tuple(
+        np.array([float(line[key]) for line in found]) for key in ("epoch", name)
+    )

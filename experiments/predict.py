@@ -1,0 +1,97 @@
+"""Raw recordings in, classes and probabilities out, one line of JSON each."""
+
+import json
+import pathlib
+from typing import Any, NamedTuple
+
+import jax
+import ml_collections
+import numpy as np
+from etils import epath
+
+from data_pipelines.dataset import Dataset
+from data_pipelines.transforms.align import Align, from_json
+from experiments.build import build_network, named
+from experiments.errors import RunError
+from kdjax.core import Network
+from kdjax.interop import variables as files
+
+
+class Predictor(NamedTuple):
+    """A trained network and how a recording is prepared for it."""
+
+    network: Network
+    params: Any
+    state: Any
+    align: Align
+    dataset: Dataset
+
+
+def load(path: epath.Path) -> Predictor:
+    """The network in a file of ``models/``; no training data is needed.
+
+    Raises:
+      RunError: where the file is missing or damaged.
+    """
+    if not path.exists():
+        raise RunError(f"there is no trained model {path}")
+    try:
+        metadata = files.read_metadata(path)
+        parts = {key: json.loads(metadata[key]) for key in metadata}
+        dataset = Dataset(
+            name=parts["data"]["name"],
+            classes=tuple(parts["classes"]),
+            splits={},
+            topology=parts["topology"],
+            modalities=tuple(parts["modalities"]),
+        )
+        network = build_network("", parts["model"], parts["inputs"], dataset)
+        align = parts["align"]
+        align["statistics"] = from_json(align["statistics"])
+        align["modalities"] = network.inputs
+        align["root"] = align["root"] and tuple(align["root"])
+        variables, _ = files.load_variables(path, None)
+    except (KeyError, ValueError) as error:
+        raise RunError(f"the model {path} cannot be used: {error}") from error
+    return Predictor(
+        network, variables["params"], variables["state"], Align(**align), dataset
+    )
+
+
+def predict(predictor: Predictor, paths: list[pathlib.Path]) -> dict[str, Any]:
+    """What the network says of one recording.
+
+    Args:
+      predictor: from `load`.
+      paths: the recording's raw files, one a modality.
+
+    Returns:
+      The files, the likeliest class, its probability, and all probabilities by class.
+    """
+    module = named("data_pipelines.datasets", predictor.dataset.name)
+    example = predictor.align(module.read_recording(paths))
+    batch = {name: example[name][None] for name in predictor.network.inputs}
+    infer = jax.jit(predictor.network.infer)
+    logits = infer(predictor.params, predictor.state, batch)["logits"][0]
+    probabilities = np.asarray(jax.nn.softmax(logits))
+    best = int(probabilities.argmax())
+    return {
+        "recording": [str(path) for path in paths],
+        "class": predictor.dataset.classes[best],
+        "probability": round(float(probabilities[best]), 6),
+        "probabilities": {
+            name: round(float(p), 6)
+            for name, p in zip(predictor.dataset.classes, probabilities)
+        },
+    }
+
+
+def main(config: ml_collections.ConfigDict, workdir: epath.Path, flags: Any) -> None:
+    """Prints one line of JSON a recording named by ``--input``."""
+    del config
+    if not flags.input:
+        raise RunError("--input is missing: the raw files of a recording")
+    predictor = load(workdir / "models" / f"{flags.role}.safetensors")
+    for recording in flags.input:
+        paths = [pathlib.Path(path) for path in recording.split(",")]
+        print(json.dumps(predict(predictor, paths)))

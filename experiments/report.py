@@ -1,0 +1,219 @@
+"""One page about a run: numbers, curves, confusion, gains by class, examples.
+
+``report/index.html`` and its figures stand by themselves: no network, no script. A run
+that is still going gives a page with what there is so far.
+"""
+
+import functools
+import importlib.metadata
+import json
+import pathlib
+import platform
+import shlex
+from typing import Any
+
+import jinja2
+import ml_collections
+import numpy as np
+from etils import epath
+
+from data_pipelines.errors import DataError
+from experiments import findings, outcome, plots, samples
+from experiments.checkpoints import write_text
+from experiments.errors import RunError
+from experiments.outcome import Outcome, Reference
+from experiments.plots import Image
+
+LIBRARIES = ("kdjax", "jax", "flax", "optax", "grain", "numpy")
+SCORES = {"accuracy": "accuracy", "macro_f1": "macro F1"}
+
+
+def training_curves(run: Outcome, out: epath.Path) -> list[Image]:
+    """Loss terms, one figure a role, and the training accuracy of all."""
+    lines = [line for line in run.log if line["split"] == "train"]
+    images, accuracy = [], {}
+    for index, role in enumerate(run.roles):
+        mine = [line for line in lines if line["role"] == role]
+        names = dict.fromkeys(name for line in mine for name in line)
+        terms = [n for n in names if n not in {*outcome.WHERE, "accuracy"}]
+        # The total first: it is the thick line.
+        terms.sort(key=lambda name: name != "loss")
+        if terms:
+            series = {name: outcome.series(mine, name) for name in terms}
+            draw = functools.partial(plots.terms, f"Training: {role}", series)
+            images.append(plots.save(out, f"loss_{index}", draw))
+        if "accuracy" in names:
+            accuracy[role] = outcome.series(mine, "accuracy")
+    if accuracy:
+        draw = functools.partial(
+            plots.scores, "Training accuracy", accuracy, run.colours, "accuracy"
+        )
+        images.append(plots.save(out, "accuracy_train", draw))
+    return images
+
+
+def evaluation_curves(run: Outcome, out: epath.Path) -> list[Image]:
+    """Accuracy and macro F1 on the judged split over the epochs, one line a role."""
+    images = []
+    for measure, label in SCORES.items():
+        found = {}
+        for role in run.roles:
+            lines = [
+                line
+                for line in run.log
+                if (line["role"], line["split"]) == (role, run.split)
+            ]
+            if lines:
+                found[role] = outcome.series(lines, measure)
+        if found:
+            title = f"{label[0].upper()}{label[1:]} on the {run.split} split"
+            draw = functools.partial(plots.scores, title, found, run.colours, label)
+            images.append(plots.save(out, f"{measure}_{run.split}", draw))
+    return images
+
+
+def confusions(run: Outcome, out: epath.Path) -> list[dict[str, Any]]:
+    """A confusion matrix a role, the student's first."""
+    found = []
+    for index, role in enumerate(run.roles):
+        if role in run.predictions:
+            matrix = findings.counts(run.predictions[role])
+            title = f"{role} on the {run.split} split"
+            draw = functools.partial(plots.confusion, matrix, run.classes, title)
+            image = plots.save(out, f"confusion_{index}", draw)
+            found.append({"role": role, "image": image})
+    return sorted(found, key=lambda each: each["role"] != run.student)
+
+
+def gain_by_class(
+    run: Outcome, reference: Reference | None, out: epath.Path
+) -> dict[str, Any] | None:
+    """Sorted bars of what each class gains, and how many classes do."""
+    if reference is None:
+        return None
+    values = findings.gain_by_class(run, reference)
+    title = f"{run.student} against {reference.name}"
+    label = "gain in the share recognised (percentage points)"
+    draw = functools.partial(plots.gains, values, run.classes, title, label)
+    signs = {"better": values > 0, "worse": values < 0, "unchanged": values == 0}
+    return {
+        "image": plots.save(out, "gain_by_class", draw),
+        **{name: int(which.sum()) for name, which in signs.items()},
+    }
+
+
+def shown_samples(
+    run: Outcome,
+    reference: Reference | None,
+    config: ml_collections.ConfigDict,
+    out: epath.Path,
+) -> tuple[list[dict[str, Any]], str]:
+    """Examples with their figures, and why there are none where there are none."""
+    if run.student not in run.predictions:
+        return [], "Examples are shown when the run has ended."
+    found = run.predictions[run.student]
+    other = None if reference is None else reference.predictions.logits
+    chosen = samples.choose(found.logits, found.label, other)
+    keys = [str(found.key[choice.row]) for choice in chosen]
+    try:
+        recordings = samples.recordings(config, run.split, keys)
+    except (DataError, RunError, OSError) as error:
+        return [], f"The recordings cannot be read again: {error}"
+    cards = []
+    for place, (choice, key) in enumerate(zip(chosen, keys)):
+        probability = samples.softmax(found.logits[choice.row])
+        best = np.argsort(-probability, kind="stable")[:3]
+        top = [(run.classes[k], float(probability[k])) for k in best]
+        true = run.classes[found.label[choice.row]]
+        example = recordings.examples[key]
+        draw = functools.partial(samples.figure, example, recordings, top, true)
+        image = plots.save(out, f"sample_{place}", draw)
+        card = {"key": key, "why": choice.why, "true": true, "guess": top[0][0]}
+        cards.append(
+            {**card, "image": image, "right": found.label[choice.row] == best[0]}
+        )
+    return cards, ""
+
+
+def versions() -> dict[str, str]:
+    """Python and the libraries that a run's numbers may depend on."""
+    found = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def commands(workdir: epath.Path) -> dict[str, str]:
+    """How to go on with a run, and how to repeat it elsewhere."""
+    run = "python -m experiments.run --mode=train --workdir="
+    config = shlex.quote(str(workdir / "config.json"))
+    return {
+        "go on": run + shlex.quote(str(workdir)),
+        "repeat": f"mkdir -p NEW && cp {config} NEW/ && {run}NEW",
+    }
+
+
+def render(context: dict[str, Any]) -> str:
+    """The page; whatever comes from the run is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.jinja").render(context)
+
+
+def write(
+    config: ml_collections.ConfigDict, workdir: epath.Path, baseline: str = ""
+) -> epath.Path:
+    """Writes the page of a run.
+
+    Args:
+      config: of the run; only its data is read again.
+      workdir: of the run.
+      baseline: run folder whose ``student`` is the undistilled one; by default the role
+        ``student_alone`` of the run itself, if there is one.
+
+    Returns:
+      The page.
+
+    Raises:
+      RunError: where the folder is not that of a run, or the baseline does not fit.
+    """
+    run = outcome.read(workdir)
+    reference = outcome.undistilled(run, baseline)
+    out = workdir / "report"
+    out.mkdir(parents=True, exist_ok=True)
+    cards, no_cards = shown_samples(run, reference, config, out)
+    context = {
+        "name": workdir.name,
+        "run": run,
+        "summary": findings.summary(run, reference),
+        "tiles": findings.tiles(run, reference),
+        "warnings": findings.not_finite(run),
+        "table": findings.table(run, reference),
+        "training": training_curves(run, out),
+        "evaluation": evaluation_curves(run, out),
+        "confusions": confusions(run, out),
+        "gain": gain_by_class(run, reference, out),
+        "reference": reference,
+        "pairs": findings.confused_pairs(run, reference),
+        "samples": cards,
+        "no_samples": no_cards,
+        "commands": commands(workdir),
+        "versions": versions(),
+        "config": json.dumps(run.config, indent=2, sort_keys=True),
+        "themes": plots.THEMES,
+    }
+    write_text(out / "index.html", render(context))
+    return out / "index.html"
+
+
+def main(config: ml_collections.ConfigDict, workdir: epath.Path, flags: Any) -> None:
+    """Writes the page of a run and prints where it is."""
+    print(f"report: {write(config, workdir, flags.baseline)}")

@@ -1,0 +1,160 @@
+"""What a run changes as it goes, and what a checkpoint keeps of it."""
+
+import functools
+import math
+import zlib
+from typing import Any
+
+import jax
+import numpy as np
+from etils import epath
+from jax.sharding import Mesh
+
+from data_pipelines import loader
+from experiments import checkpoints
+from experiments.build import Experiment, Role
+from experiments.errors import RunError
+from experiments.workdir import MetricsLog
+from kdjax import core, parallel
+
+
+def role_seed(experiment: Experiment, name: str) -> int:
+    """A seed of the role's own: roles shuffle and draw independently."""
+    return zlib.crc32(f"{experiment.config.seed}/{name}".encode())
+
+
+def role_key(experiment: Experiment, name: str) -> jax.Array:
+    """The random key that a role folds its step into."""
+    return jax.random.key(role_seed(experiment, name))
+
+
+def teacher_variables(states: dict[str, core.TrainState], role: Role) -> dict:
+    """The variables of a role's teachers: what its loss gets as ``frozen``."""
+    taught = {name: states[name] for name in role.teachers}
+    return {name: (each.params, each.state) for name, each in taught.items()}
+
+
+def init_states(experiment: Experiment, mesh: Mesh) -> dict[str, core.TrainState]:
+    """Every role's train state before its first step, whole on each device."""
+    source = experiment.data.sources["train"]
+    batch = loader.gather(source, np.arange(1))
+    del batch["key"]
+    states = {}
+    for name, role in experiment.roles.items():
+        init = functools.partial(core.init_state, role.method, role.optimizer)
+        # A branch of the key that no step reaches.
+        key = jax.random.fold_in(role_key(experiment, name), 2**31 - 1)
+        frozen = teacher_variables(states, role)
+        states[name] = parallel.replicate(jax.jit(init)(key, batch, frozen), mesh)
+    return states
+
+
+def make_loader(experiment: Experiment, name: str) -> loader.Loader:
+    """The training batches of a role, this process's share of them."""
+    processes = jax.process_count()
+    return loader.make_loader(
+        experiment.data.sources["train"],
+        batch_size=experiment.roles[name].batch_size // processes,
+        seed=role_seed(experiment, name),
+        process_index=jax.process_index(),
+        process_count=processes,
+    )
+
+
+class Pending:
+    """Metrics of the steps since the last log line, fetched as late as possible.
+
+    A step's metrics stay on the device until a line is due, so that the host runs
+    ahead of it.
+    """
+
+    def __init__(self, log: MetricsLog, kept: list[dict]):
+        """Continues with what a checkpoint kept."""
+        self._log, self._fetched, self._waiting = log, list(kept), []
+
+    def add(self, role: str, step: int, epoch: float, metrics: dict, keys: Any) -> None:
+        """Takes one step's metrics and the keys of its batch."""
+        record = {"role": role, "step": step, "epoch": epoch}
+        self._waiting.append((record, metrics, keys))
+
+    def fetch(self) -> list[dict]:
+        """All pending records with values on the host.
+
+        Raises:
+          RunError: at the first step with a value that is not finite, after its line
+            is written; names the terms and the batch.
+        """
+        waiting, self._waiting = self._waiting, []
+        for record, metrics, keys in waiting:
+            values = {name: float(v) for name, v in jax.device_get(metrics).items()}
+            bad = [name for name, value in values.items() if not math.isfinite(value)]
+            if bad:
+                self._write([{**record, "values": values}])
+                raise RunError(
+                    f"{record['role']}: {', '.join(bad)} not finite at step "
+                    f"{record['step']} on the batch {', '.join(map(str, keys))}"
+                )
+            self._fetched.append({**record, "values": values})
+        return self._fetched
+
+    def flush(self) -> None:
+        """Writes one line a role, the mean over its pending steps."""
+        records, self._fetched = self.fetch(), []
+        for role in dict.fromkeys(record["role"] for record in records):
+            self._write([record for record in records if record["role"] == role])
+
+    def _write(self, records: list[dict]) -> None:
+        last = records[-1]
+        mean = {
+            name: math.fsum(record["values"][name] for record in records) / len(records)
+            for name in last["values"]
+        }
+        self._log.write(last["role"], "train", last["step"], last["epoch"], mean)
+
+
+class Run:
+    """Train states, position in the schedule and in the data, and the log."""
+
+    def __init__(self, experiment: Experiment, workdir: epath.Path):
+        """Starts a run, or takes it up at its newest whole checkpoint."""
+        self.experiment, self.workdir = experiment, workdir
+        self.mesh = parallel.data_mesh()
+        self.states = init_states(experiment, self.mesh)
+        self.step = self.phase = self.phase_step = 0
+        self.epochs = dict.fromkeys(experiment.roles, 0)
+        self._folder = workdir / "checkpoints"
+        restored = checkpoints.restore(self._folder, self.states)
+        kept = {"log_offset": 0, "pending": [], "loaders": {}}
+        if restored is not None:
+            self.step, self.states, kept = restored
+            self.phase, self.phase_step = kept["phase"], kept["phase_step"]
+            self.epochs = kept["epochs"]
+        self.log = MetricsLog(workdir, kept["log_offset"])
+        self.pending = Pending(self.log, kept["pending"])
+        self.loaders = {}
+        for name in dict.fromkeys(phase.roles[0] for phase in experiment.phases):
+            if not experiment.roles[name].trajectory:
+                self.loaders[name] = make_loader(experiment, name)
+                if name in kept["loaders"]:
+                    self.loaders[name].set_state(kept["loaders"][name])
+        if restored is None:
+            self.save()
+
+    def save(self) -> None:
+        """Writes a checkpoint of exactly this moment."""
+        progress = {
+            "phase": self.phase,
+            "phase_step": self.phase_step,
+            "epochs": self.epochs,
+            "pending": self.pending.fetch(),
+            "log_offset": self.log.offset,
+            "loaders": {name: each.get_state() for name, each in self.loaders.items()},
+        }
+        keep = self.experiment.config.keep_checkpoints
+        checkpoints.save(self._folder, self.step, self.states, progress, keep=keep)
+
+    def close(self) -> None:
+        """Ends reading threads and event files."""
+        for each in self.loaders.values():
+            each.close()
+        self.log.close()

@@ -1,0 +1,162 @@
+"""A table: rows of overrides, run over seeds, with the paper's numbers beside them.
+
+A table of a config is a tuple of rows. A row has a ``name``, ``set`` (values by dotted
+config path), ``paper`` (what the paper reports, in percent) and ``replay``, which maps
+roles to another row whose run of the same seed they replay. Each row and seed is a run of
+its own under ``workdir/row/seed_n``, which tables that name it alike share; a finished
+one is not run again.
+"""
+
+import copy
+import json
+import re
+import statistics
+import sys
+from typing import Any
+
+import ml_collections
+from etils import epath
+
+from experiments import train
+from experiments.build import build
+from experiments.checkpoints import write_text
+from experiments.errors import RunError
+from experiments.workdir import check_config, locked
+
+MEASURES = ("accuracy", "macro_f1")
+
+
+def override(config: ml_collections.ConfigDict, path: str, value: Any) -> None:
+    """Sets a value of a config by its dotted path; whole parts may be replaced.
+
+    Raises:
+      RunError: where the path names no key of the config.
+    """
+    *parents, last = path.split(".")
+    node = config
+    for name in parents:
+        node = node.get(name)
+        if not isinstance(node, ml_collections.ConfigDict):
+            raise RunError(f"the table sets {path}, but the config has no {name}")
+    if last not in node:
+        raise RunError(f"the table sets {path}, but the config has no {last}")
+    if isinstance(value, dict):
+        value = ml_collections.ConfigDict(value)
+    with node.unlocked():
+        del node[last]
+        node[last] = value
+
+
+def slug(name: str) -> str:
+    """A row's folder."""
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+
+
+def row_config(
+    config: ml_collections.ConfigDict, row: dict, seed: int, folder: epath.Path
+) -> ml_collections.ConfigDict:
+    """The config of one row and seed."""
+    config = ml_collections.ConfigDict(copy.deepcopy(config.to_dict()))
+    config.tables = ml_collections.ConfigDict()
+    override(config, "seed", seed)
+    for path, value in row.get("set", {}).items():
+        override(config, path, value)
+    for role, other in row.get("replay", {}).items():
+        source = folder / slug(other) / f"seed_{seed}"
+        override(config, f"roles.{role}.trajectory", str(source))
+    return config.lock()
+
+
+def run_row(
+    config: ml_collections.ConfigDict, row: dict, seed: int, folder: epath.Path
+) -> dict:
+    """Results of one row and seed, run now unless they are there."""
+    workdir = folder / slug(row["name"]) / f"seed_{seed}"
+    config = row_config(config, row, seed, folder)
+    with locked(workdir):
+        path = workdir / "results.json"
+        if path.exists():
+            check_config(workdir, config)
+        else:
+            experiment = build(config)
+            check_config(workdir, config)
+            train.train(experiment, workdir)
+        return json.loads(path.read_text())["roles"]
+
+
+def scores(results: dict, role: str, measure: str) -> float:
+    """A role's number in percent on the split it is judged by."""
+    splits = results[role]
+    split = splits.get("val") or splits["test"]
+    return 100.0 * split[measure]
+
+
+def spread(values: list[float]) -> str:
+    """Mean and, of more than one seed, standard deviation."""
+    mean = f"{statistics.fmean(values):.2f}"
+    return f"{mean} ± {statistics.stdev(values):.2f}" if len(values) > 1 else mean
+
+
+def lines(rows: list[dict], found: dict[str, list[dict]], baseline: str) -> list[str]:
+    """The table as Markdown; accuracies are paired by seed with the row `baseline`.
+
+    Only numbers of the role that the baseline reports are: "" pairs nothing.
+    """
+    paired_to = f"paired to {baseline}" if baseline else "paired"
+    head = ["row", "role", "accuracy %", "macro F1 %", paired_to, "paper"]
+    out = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    base = next((row for row in rows if row["name"] == baseline), {})
+    (base_role,) = base.get("roles", ("student",))
+    reference = [
+        scores(each, base_role, "accuracy") for each in found.get(baseline, ())
+    ]
+    for row in rows:
+        for role in row.get("roles", ("student",)):
+            values = {
+                m: [scores(each, role, m) for each in found[row["name"]]]
+                for m in MEASURES
+            }
+            gains = [a - b for a, b in zip(values["accuracy"], reference)]
+            paired = spread(gains) if gains and role == base_role else ""
+            paper = " / ".join(f"{v:.2f}" for v in row.get("paper", ()))
+            cells = [row["name"], role, *(spread(values[m]) for m in MEASURES)]
+            out.append("| " + " | ".join([*cells, paired, paper]) + " |")
+    return out
+
+
+def main(config: ml_collections.ConfigDict, workdir: epath.Path, flags: Any) -> None:
+    """Runs a table of the config, row by row and seed by seed, and prints it."""
+    tables = config.tables
+    if flags.table not in tables:
+        raise RunError(
+            f"no table {flags.table!r} in the config: one of {sorted(tables)}"
+        )
+    rows = [dict(row) for row in tables[flags.table]]
+    names = [slug(row["name"]) for row in rows]
+    # A row's folder will do for its name, which may hold what the flag splits at.
+    asked = [slug(name) for name in flags.rows] or names
+    unknown = sorted(set(asked) - set(names))
+    if unknown:
+        raise RunError(f"the table {flags.table} has no rows {unknown}: {names}")
+    wanted = [row for row, name in zip(rows, names) if name in asked]
+    try:
+        seeds = [int(seed) for seed in flags.seeds]
+    except ValueError as error:
+        raise RunError(f"--seeds: {error}") from error
+    found = {}
+    for seed in seeds:
+        for row in wanted:
+            results = run_row(config, row, seed, workdir)
+            found.setdefault(row["name"], []).append(results)
+            parts = (
+                f"{role} {scores(results, role, 'accuracy'):.2f} %"
+                for role in row.get("roles", ("student",))
+            )
+            print(f"{row['name']}, seed {seed}: {', '.join(parts)}", file=sys.stderr)
+    baseline = next((row["name"] for row in wanted if row.get("baseline")), "")
+    text = "\n".join(lines(wanted, found, baseline))
+    print(text)
+    write_text(workdir / f"{flags.table}.md", text + "\n")
+    write_text(
+        workdir / f"{flags.table}.json", json.dumps({"seeds": seeds, "rows": found})
+    )

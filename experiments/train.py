@@ -1,0 +1,222 @@
+"""The one loop: build, restore, for each phase for each step, evaluate, save."""
+
+import contextlib
+import functools
+import json
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import ml_collections
+from etils import epath
+from tqdm import tqdm
+
+from experiments import evaluate, trajectory
+from experiments.build import Experiment, Phase, build
+from experiments.checkpoints import write_text
+from experiments.errors import Interrupted
+from experiments.state import Run, role_key, teacher_variables
+from experiments.workdir import check_config, locked
+from kdjax import core, parallel
+from kdjax.methods.common import deployed
+
+
+@contextlib.contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """A list that SIGTERM and SIGINT append to instead of ending the process."""
+    received = []
+    handlers = {
+        number: signal.signal(number, lambda number, frame: received.append(number))
+        for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        yield received
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def compile_steps(experiment: Experiment) -> dict[str, Callable]:
+    """One jitted training step a role; the train state's memory is reused."""
+    return {
+        name: jax.jit(
+            functools.partial(core.train_step, role.method, role.optimizer),
+            donate_argnums=0,
+        )
+        for name, role in experiment.roles.items()
+    }
+
+
+def take_step(run: Run, phase: Phase, steps: dict[str, Callable]) -> None:
+    """One batch, and one update of each of the phase's roles on it."""
+    experiment = run.experiment
+    batch = next(run.loaders[phase.roles[0]])
+    keys = batch.pop("key")
+    batch = parallel.shard_batch(batch, run.mesh)
+    for name in phase.roles:
+        role, state = experiment.roles[name], run.states[name]
+        done = run.epochs[name] * role.steps_per_epoch
+        done += run.phase_step % role.steps_per_epoch + 1
+        frozen = teacher_variables(run.states, role)
+        key = role_key(experiment, name)
+        run.states[name], metrics = steps[name](state, frozen, batch, key)
+        run.pending.add(name, done, done / role.steps_per_epoch, metrics, keys)
+    run.step += 1
+    run.phase_step += 1
+
+
+def evaluate_roles(
+    run: Run, names: tuple[str, ...], *, keep: bool = False
+) -> dict[str, dict]:
+    """Numbers of the named roles on every split but the training one, logged.
+
+    With `keep`, logits, labels and keys go to ``predictions/ROLE_SPLIT.npz``.
+    """
+    results = {}
+    for name in names:
+        role, results[name] = run.experiment.roles[name], {}
+        for split, source in run.experiment.data.sources.items():
+            if split == "train":
+                continue
+            found = evaluate.predict(
+                role.method, run.states[name], source, role.batch_size, run.mesh
+            )
+            results[name][split] = evaluate.summary(found)
+            step = run.epochs[name] * role.steps_per_epoch
+            run.log.write(name, split, step, run.epochs[name], results[name][split])
+            if keep and jax.process_index() == 0:
+                evaluate.write(
+                    run.workdir / "predictions" / f"{name}_{split}.npz", found
+                )
+    return results
+
+
+def end_epoch(run: Run, phase: Phase) -> None:
+    """Counts the epoch, keeps its variables for other runs, evaluates when due."""
+    for name in phase.roles:
+        run.epochs[name] += 1
+        role, epoch = run.experiment.roles[name], run.epochs[name]
+        if role.keep == "all" or (role.keep == "last" and epoch == role.epochs):
+            path = trajectory.path_of(run.workdir, name, epoch)
+            trajectory.save(run.experiment, path, name, run.states[name], run.mesh)
+    every = run.experiment.config.eval_every
+    due = [n for n in phase.roles if every and run.epochs[n] % every == 0]
+    if due:
+        run.pending.flush()
+        evaluate_roles(run, tuple(due))
+
+
+def run_phase(run: Run, phase: Phase, steps: dict, stop: list[int], bar: tqdm) -> None:
+    """Trains the phase's roles from where the run stands in it."""
+    config = run.experiment.config
+    per_epoch = run.experiment.roles[phase.roles[0]].steps_per_epoch
+    while run.phase_step < phase.epochs * per_epoch:
+        take_step(run, phase, steps)
+        bar.update()
+        if run.step % config.log_every == 0:
+            run.pending.flush()
+        if run.phase_step % per_epoch == 0:
+            end_epoch(run, phase)
+        if stop:
+            run.save()
+            raise Interrupted(
+                f"interrupted at step {run.step}; the same command goes on from there"
+            )
+        if run.step % config.checkpoint_every == 0:
+            run.save()
+
+
+def check_teachers(run: Run, phase: Phase) -> None:
+    """Refuses teachers that have ended their training without learning."""
+    roles = run.experiment.roles
+    for name in {teacher for role in phase.roles for teacher in roles[role].teachers}:
+        if run.epochs[name] == roles[name].epochs and not roles[name].trajectory:
+            trajectory.check(run.experiment, name, run.states[name], run.mesh)
+
+
+def replay_phase(run: Run, phase: Phase) -> None:
+    """Advances roles by loading what another run kept at the same epoch."""
+    for name in phase.roles:
+        run.epochs[name] += phase.epochs
+        run.states[name], _ = trajectory.load(
+            run.experiment, name, run.epochs[name], run.states[name], run.mesh
+        )
+
+
+def finish(run: Run) -> dict[str, dict]:
+    """Evaluates every role; writes its model, its predictions and ``results.json``.
+
+    A run that has ended before returns what it wrote then.
+    """
+    path = run.workdir / "results.json"
+    if path.exists():
+        return json.loads(path.read_text())["roles"]
+    run.pending.flush()
+    run.save()
+    results = evaluate_roles(run, tuple(run.experiment.roles), keep=True)
+    for name, state in run.states.items():
+        own = state._replace(params=deployed(state.params), state=deployed(state.state))
+        model = run.workdir / "models" / f"{name}.safetensors"
+        trajectory.save(run.experiment, model, name, own, run.mesh)
+    ended = {"step": run.step, "epochs": run.epochs, "roles": results}
+    if jax.process_index() == 0:
+        write_text(path, json.dumps(ended, indent=2) + "\n")
+    return results
+
+
+def train(experiment: Experiment, workdir: epath.Path) -> dict[str, dict]:
+    """Runs an experiment to its end, from wherever its folder says it stands.
+
+    Args:
+      experiment: from `experiments.build.build`.
+      workdir: the run's folder, locked by the caller.
+
+    Returns:
+      Numbers by role and split, as in ``results.json``.
+
+    Raises:
+      RunError: in one sentence, where the run cannot go on.
+      Interrupted: after a checkpoint, where a signal asked the run to end.
+    """
+    run, steps = Run(experiment, workdir), compile_steps(experiment)
+    trajectory.check_replayed(experiment, run.states, run.mesh)
+    phases = experiment.phases
+    total = sum(
+        phase.epochs * experiment.roles[phase.roles[0]].steps_per_epoch
+        for phase in phases
+        if not experiment.roles[phase.roles[0]].trajectory
+    )
+    with (
+        stop_signals() as stop,
+        tqdm(total=total, initial=run.step, unit="step", disable=None) as bar,
+    ):
+        try:
+            while run.phase < len(phases):
+                phase = phases[run.phase]
+                bar.set_description(" + ".join(phase.roles))
+                if experiment.roles[phase.roles[0]].trajectory:
+                    replay_phase(run, phase)
+                else:
+                    check_teachers(run, phase)
+                    run_phase(run, phase, steps, stop, bar)
+                run.phase, run.phase_step = run.phase + 1, 0
+            return finish(run)
+        finally:
+            run.close()
+
+
+def main(config: ml_collections.ConfigDict, workdir: epath.Path, flags: Any) -> None:
+    """Trains, or goes on training, and prints where everything is."""
+    del flags
+    with locked(workdir):
+        experiment = build(config)
+        check_config(workdir, config)
+        results = train(experiment, workdir)
+    for role, splits in results.items():
+        for split, numbers in splits.items():
+            print(
+                f"{role:20s} {split:5s} accuracy {numbers['accuracy']:7.2%}  "
+                f"macro F1 {numbers['macro_f1']:7.2%}"
+            )
+    print(f"results: {workdir / 'results.json'}")

@@ -1,0 +1,162 @@
+"""The abstractions every experiment is made of, and the step that drives them.
+
+A *network* is a Linen module bound to the batch keys it reads. A *method* is three pure
+functions over such networks. A *train state* is what one role of an experiment owns.
+Nothing here knows a loss, a data set or a device; `jax.jit` is called by the runner.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from kdjax.typing import (
+    Array,
+    Batch,
+    Frozen,
+    Int,
+    Metrics,
+    Params,
+    PRNGKeyArray,
+    State,
+)
+
+
+class Network(NamedTuple):
+    """A Linen module and the batch keys passed to it, in order.
+
+    Attributes:
+      module: called as ``module(*streams, train=bool)``; returns a dict of arrays.
+      inputs: keys of the batch, for example ``("skeleton", "inertial")``.
+    """
+
+    module: Any
+    inputs: tuple[str, ...]
+
+    def streams(self, batch: Batch) -> tuple[Array, ...]:
+        """The arrays the module reads.
+
+        Raises:
+          KeyError: where the batch lacks a key, naming it.
+        """
+        missing = [name for name in self.inputs if name not in batch]
+        if missing:
+            raise KeyError(f"the batch has {sorted(batch)} but no {missing}")
+        return tuple(batch[name] for name in self.inputs)
+
+    def init(self, key: PRNGKeyArray, batch: Batch) -> tuple[Params, State]:
+        """Fresh parameters and state."""
+        variables = dict(self.module.init(key, *self.streams(batch), train=False))
+        return variables.pop("params"), variables
+
+    def train(
+        self, params: Params, state: State, batch: Batch, key: PRNGKeyArray
+    ) -> tuple[dict, State]:
+        """Outputs in training mode, and the updated state."""
+        return self.module.apply(
+            {"params": params, **state},
+            *self.streams(batch),
+            train=True,
+            mutable=list(state),
+            rngs={"dropout": key},
+        )
+
+    def infer(self, params: Params, state: State, batch: Batch) -> dict:
+        """Outputs in inference mode: stored statistics, no dropout."""
+        variables = {"params": params, **state}
+        return self.module.apply(variables, *self.streams(batch), train=False)
+
+
+class Method(NamedTuple):
+    """One way to train one role; three pure functions.
+
+    Attributes:
+      init: ``(key, batch, frozen) -> (params, state)``.
+      loss: ``(params, state, frozen, batch, key) -> (loss, (state, metrics))``; the
+        metrics name every unweighted term, so that the total can be added up.
+      predict: ``(params, state, batch) -> outputs``, a dict with ``logits``.
+    """
+
+    init: Callable[[PRNGKeyArray, Batch, Frozen], tuple[Params, State]]
+    loss: Callable[..., tuple[Array, tuple[State, Metrics]]]
+    predict: Callable[[Params, State, Batch], dict]
+
+
+class TrainState(NamedTuple):
+    """What one role owns and a checkpoint keeps.
+
+    Attributes:
+      step: number of updates so far; folded into the random key.
+      params: differentiated variables.
+      state: variables updated by the forward pass.
+      opt_state: the optimizer's state.
+    """
+
+    step: Int[Array, ""]
+    params: Params
+    state: State
+    opt_state: Any
+
+
+def init_state(
+    method: Method,
+    optimizer: optax.GradientTransformation,
+    key: PRNGKeyArray,
+    batch: Batch,
+    frozen: Frozen,
+) -> TrainState:
+    """The train state before the first step.
+
+    Args:
+      method: what is trained.
+      optimizer: its optimizer, built once.
+      key: random key.
+      batch: any legal batch; the smallest compiles fastest.
+      frozen: variables the loss reads and does not differentiate.
+
+    Returns:
+      A train state at step 0.
+    """
+    params, state = method.init(key, batch, frozen)
+    return TrainState(jnp.zeros((), jnp.int32), params, state, optimizer.init(params))
+
+
+def train_step(
+    method: Method,
+    optimizer: optax.GradientTransformation,
+    train_state: TrainState,
+    frozen: Frozen,
+    batch: Batch,
+    key: PRNGKeyArray,
+) -> tuple[TrainState, Metrics]:
+    """One update.
+
+    Args:
+      method: what is trained.
+      optimizer: its optimizer.
+      train_state: may be donated.
+      frozen: never changed and never differentiated.
+      batch: arrays with the batch axis first.
+      key: the role's key; the step is folded in, so that resuming is exact.
+
+    Returns:
+      The next train state, and the metrics with ``grad_norm`` added.
+    """
+    step_key = jax.random.fold_in(key, train_state.step)
+    gradient = jax.value_and_grad(method.loss, has_aux=True)
+    (_, (state, metrics)), grads = gradient(
+        train_state.params, train_state.state, frozen, batch, step_key
+    )
+    updates, opt_state = optimizer.update(
+        grads, train_state.opt_state, train_state.params
+    )
+    params = optax.apply_updates(train_state.params, updates)
+    metrics = {**metrics, "grad_norm": optax.tree.norm(grads)}
+    return TrainState(train_state.step + 1, params, state, opt_state), metrics
+
+
+def eval_step(method: Method, train_state: TrainState, batch: Batch) -> dict:
+    """The method's outputs in inference mode."""
+    return method.predict(train_state.params, train_state.state, batch)

@@ -1,0 +1,1 @@
+"""Losses by mathematics: pure functions of arrays, one value per example."""

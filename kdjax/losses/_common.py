@@ -1,0 +1,67 @@
+"""What the losses share: checks that speak clearly, and a guarded normalisation."""
+
+from collections.abc import Collection
+
+import jax
+import jax.numpy as jnp
+
+from kdjax.typing import Array, Float, Shaped
+
+EXACT = jax.lax.Precision.HIGHEST
+"""Precision of every product: accelerators round float32 products down by default."""
+
+
+def as_float32(*arrays: Shaped[Array, "..."]) -> tuple[Float[Array, "..."], ...]:
+    """Casts arrays to float32, whatever comes in."""
+    return tuple(array.astype(jnp.float32) for array in arrays)
+
+
+def constant(array: Shaped[Array, "..."]) -> Float[Array, "..."]:
+    """Casts to float32 and lets no gradient through: what comes from a teacher."""
+    return jax.lax.stop_gradient(array.astype(jnp.float32))
+
+
+def check_shapes(name: str, shape: tuple, other: str, expected: tuple) -> None:
+    """Raises ValueError where two shapes differ, instead of broadcasting."""
+    if tuple(shape) != tuple(expected):
+        raise ValueError(
+            f"{name} has shape {tuple(shape)} where {other} asks for {tuple(expected)}"
+        )
+
+
+def check_positive(name: str, value: float) -> None:
+    """Raises ValueError unless a hyper-parameter is above zero."""
+    if not value > 0:
+        raise ValueError(f"{name} must be positive, not {value}")
+
+
+def check_choice(name: str, value: str, choices: Collection[str]) -> None:
+    """Raises ValueError unless an option has one of its values."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+
+
+def tame(x: Float[Array, "*B D"]) -> Float[Array, "*B D"]:
+    """Rows divided by their peak where it exceeds 1e6, so that squares stay finite.
+
+    For what the scale of its input leaves unchanged: the peak is a constant. The limit
+    lies far above anything that the small constants of the losses would feel.
+    """
+    peak = jnp.max(jnp.abs(jax.lax.stop_gradient(x)), axis=-1, keepdims=True)
+    return x / jnp.where(peak > 1e6, peak, 1.0)
+
+
+def l2_normalise(
+    x: Float[Array, "*B D"], *, epsilon: float = 1e-12
+) -> Float[Array, "*B D"]:
+    """Rows divided by ``max(norm, epsilon)``; value and gradient are finite at zero."""
+    x = tame(x)
+    # The maximum stands inside the root: it cuts the gradient where the root has none.
+    squares = jnp.sum(x * x, axis=-1, keepdims=True)
+    return x * jax.lax.rsqrt(jnp.maximum(squares, epsilon**2))
+
+
+def divide(total: Float[Array, "*B"], count: Float[Array, "*B"]) -> Float[Array, "*B"]:
+    """``total / count``, and zero with a zero gradient where the count is zero."""
+    empty = count == 0
+    return jnp.where(empty, 0.0, total / jnp.where(empty, 1.0, count))

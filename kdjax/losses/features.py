@@ -1,0 +1,204 @@
+"""Distillation losses between feature vectors and feature maps."""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+
+from kdjax.losses._common import (
+    EXACT,
+    as_float32,
+    check_shapes,
+    constant,
+    l2_normalise,
+    tame,
+)
+from kdjax.typing import Array, Float
+
+
+def hint(
+    student: Float[Array, "..."], teacher: Float[Array, "..."], *, batch_ndim: int = 1
+) -> Float[Array, "*B"]:
+    r"""Mean squared difference of a regressed student map and the teacher's map.
+
+    .. math:: \frac{1}{n} \| r(F_S) - F_T \|_2^2
+
+    Args:
+      student: ``[*B ...]``, the student's map after its regressor :math:`r`.
+      teacher: the same shape; no gradient flows into it.
+      batch_ndim: number of leading axes ``*B`` that are kept.
+
+    Returns:
+      One value per example, the mean over its :math:`n` entries.
+
+    Raises:
+      ValueError: where the shapes disagree.
+
+    References:
+      Romero, Ballas, Kahou, Chassang, Gatta and Bengio, *FitNets: Hints for Thin Deep
+      Nets*, ICLR 2015, arXiv:1412.6550.
+    """
+    check_shapes("teacher", teacher.shape, "student", student.shape)
+    (student,) = as_float32(student)
+    squares = jnp.square(student - constant(teacher))
+    return jnp.mean(squares, axis=tuple(range(batch_ndim, squares.ndim)))
+
+
+def semantic(
+    student: Float[Array, "*B D"], teacher: Float[Array, "*B D"]
+) -> Float[Array, "*B"]:
+    r"""Squared distance of the hidden vectors before the last layer (equation 6).
+
+    .. math:: \| H^S - H^T \|_2^2
+
+    Args:
+      student: :math:`H^S`.
+      teacher: :math:`H^T`; no gradient flows into it.
+
+    Returns:
+      One value per example, summed over the features.
+
+    Raises:
+      ValueError: where the shapes disagree.
+
+    References:
+      Ni, Ngu and Yan, *Progressive Cross-modal Knowledge Distillation for Human Action
+      Recognition*, ACM Multimedia 2022, https://doi.org/10.1145/3503161.3548238.
+    """
+    check_shapes("teacher", teacher.shape, "student", student.shape)
+    (student,) = as_float32(student)
+    return jnp.sum(jnp.square(student - constant(teacher)), axis=-1)
+
+
+def attention_map(
+    features: Float[Array, "..."], *, exponent: int = 2, batch_ndim: int = 1
+) -> Float[Array, "*B P"]:
+    r"""Where a map is active: channels averaged, positions flattened, unit length.
+
+    .. math:: a = \frac{q}{\max(\|q\|_2, 10^{-12})},
+      \quad q_i = \frac{1}{C} \sum_c |f_{i,c}|^p
+
+    Args:
+      features: ``[*B spatial... C]`` with any number of spatial axes.
+      exponent: :math:`p \ge 1`.
+      batch_ndim: number of leading axes ``*B``.
+
+    Returns:
+      One row of positions per example; a map of zeros gives zeros.
+
+    Raises:
+      ValueError: where no spatial axis is left or the exponent is below one.
+
+    References:
+      Zagoruyko and Komodakis, *Paying More Attention to Attention*, ICLR 2017,
+      arXiv:1612.03928.
+    """
+    if exponent < 1:
+        raise ValueError(f"exponent must be at least 1, not {exponent}")
+    if features.ndim < batch_ndim + 2:
+        raise ValueError(
+            f"features of shape {features.shape} have no spatial axis between "
+            f"{batch_ndim} batch axes and the channels"
+        )
+    (features,) = as_float32(features)
+    rows = tame(features.reshape(*features.shape[:batch_ndim], -1))
+    energy = jnp.mean(jnp.abs(rows.reshape(features.shape)) ** exponent, axis=-1)
+    return l2_normalise(energy.reshape(*features.shape[:batch_ndim], -1))
+
+
+def attention_transfer(
+    student: Float[Array, "..."],
+    teacher: Float[Array, "..."],
+    *,
+    exponent: int = 2,
+    batch_ndim: int = 1,
+) -> Float[Array, "*B"]:
+    r"""Mean squared difference of two attention maps of one stage.
+
+    .. math:: \frac{1}{P} \| a(F_S) - a(F_T) \|_2^2
+
+    Along each spatial axis the longer map is average-pooled to the shorter one first,
+    with the windows of PyTorch's adaptive pooling; the channels may differ.
+
+    Args:
+      student: ``[*B spatial... C]`` with any number of spatial axes.
+      teacher: the same number of axes; no gradient flows into it.
+      exponent: of the activations, at least 1.
+      batch_ndim: number of leading axes ``*B``.
+
+    Returns:
+      One value per example, the mean over the :math:`P` positions.
+
+    Raises:
+      ValueError: where the batch axes or the number of axes disagree.
+
+    References:
+      Zagoruyko and Komodakis, *Paying More Attention to Attention*, ICLR 2017,
+      arXiv:1612.03928. The paper sums where its code, and this function, averages.
+    """
+    if student.ndim != teacher.ndim:
+        raise ValueError(
+            f"student {student.shape} and teacher {teacher.shape} differ in their axes"
+        )
+    batch = student.shape[:batch_ndim]
+    check_shapes("teacher's batch", teacher.shape[:batch_ndim], "student", batch)
+    (student,), teacher = as_float32(student), constant(teacher)
+    for axis in range(batch_ndim, student.ndim - 1):
+        size = min(student.shape[axis], teacher.shape[axis])
+        student = _adaptive_mean(student, axis, size)
+        teacher = _adaptive_mean(teacher, axis, size)
+    maps = (
+        attention_map(f, exponent=exponent, batch_ndim=batch_ndim)
+        for f in (student, teacher)
+    )
+    ours, theirs = maps
+    return jnp.mean(jnp.square(ours - theirs), axis=-1)
+
+
+def attention_transfer_stages(
+    students: Sequence[Float[Array, "..."]],
+    teachers: Sequence[Float[Array, "..."]],
+    *,
+    exponent: int = 2,
+    batch_ndim: int = 1,
+) -> Float[Array, "*B"]:
+    """Attention transfer summed over stages.
+
+    Args:
+      students: maps of the student, first to last.
+      teachers: as many maps of the teacher; no gradient flows into them.
+      exponent: of the activations, at least 1.
+      batch_ndim: number of leading axes ``*B`` of every map.
+
+    Returns:
+      One value per example.
+
+    Raises:
+      ValueError: where the numbers of stages differ or are zero.
+
+    References:
+      Zagoruyko and Komodakis, *Paying More Attention to Attention*, ICLR 2017,
+      arXiv:1612.03928.
+    """
+    if not students or len(students) != len(teachers):
+        raise ValueError(
+            f"{len(students)} stages of the student stand against "
+            f"{len(teachers)} of the teacher"
+        )
+    return sum(
+        attention_transfer(s, t, exponent=exponent, batch_ndim=batch_ndim)
+        for s, t in zip(students, teachers)
+    )
+
+
+def _adaptive_mean(x: Float[Array, "..."], axis: int, size: int) -> Float[Array, "..."]:
+    """Means over windows ``[floor(i n / m), ceil((i + 1) n / m))`` along one axis."""
+    length = x.shape[axis]
+    if length == size:
+        return x
+    start = jnp.arange(size) * length // size
+    stop = -(-(jnp.arange(size) + 1) * length // size)
+    place = jnp.arange(length)[:, None]
+    inside = (place >= start[None]) & (place < stop[None])
+    weight = inside.astype(jnp.float32) / (stop - start).astype(jnp.float32)[None]
+    pooled = jnp.tensordot(x, weight, axes=(axis, 0), precision=EXACT)
+    return jnp.moveaxis(pooled, -1, axis)

@@ -1,0 +1,1 @@
+"""Methods, one paper a file, each a factory named ``make``."""

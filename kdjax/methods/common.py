@@ -1,0 +1,131 @@
+"""What every method does around its loss: augment, forward, target, reduce."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from kdjax.core import Method, Network
+from kdjax.typing import (
+    Array,
+    Batch,
+    Float,
+    Frozen,
+    Metrics,
+    Params,
+    PRNGKeyArray,
+    State,
+)
+
+Augment = Callable[[PRNGKeyArray, Batch], Batch]
+
+ADAPTERS = "adapters"
+"""Where modules that are trained beside a network live among its variables."""
+
+
+def deployed(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """A network's own variables, the adapters left out."""
+    return {name: part for name, part in variables.items() if name != ADAPTERS}
+
+
+def masked_mean(values: Float[Array, "B"], batch: Batch) -> Float[Array, ""]:
+    """Mean over the real examples of a batch, ``sum(x w) / sum(w)``."""
+    weight = batch["mask"].astype(jnp.float32)
+    return jnp.sum(values * weight) / jnp.maximum(jnp.sum(weight), 1.0)
+
+
+def target(
+    batch: Batch, num_classes: int, label_smoothing: float = 0.0
+) -> Float[Array, "B K"]:
+    """The target distribution: one-hot labels, or what a mixing augmentation left.
+
+    Raises:
+      ValueError: where the smoothing is not in [0, 1).
+    """
+    if not 0.0 <= label_smoothing < 1.0:
+        raise ValueError(f"label_smoothing is {label_smoothing}, not in [0, 1)")
+    hard = batch.get("target")
+    if hard is None:
+        hard = jax.nn.one_hot(batch["label"], num_classes)
+    return (1.0 - label_smoothing) * hard + label_smoothing / num_classes
+
+
+def correct(logits: Float[Array, "B K"], batch: Batch) -> Float[Array, "B"]:
+    """1 where the largest logit is the label's."""
+    return (jnp.argmax(logits, axis=-1) == batch["label"]).astype(jnp.float32)
+
+
+def reduce(
+    values: Float[Array, "B"],
+    terms: Mapping[str, Float[Array, "B"]],
+    logits: Float[Array, "B K"],
+    batch: Batch,
+) -> tuple[Float[Array, ""], Metrics]:
+    """The loss of a batch and its metrics, each a mean over the real examples.
+
+    Args:
+      values: the total by example.
+      terms: the unweighted terms by example, for the log.
+      logits: of the network that is trained.
+      batch: what it saw.
+
+    Returns:
+      The scalar to differentiate, and ``loss``, every term and ``accuracy``.
+    """
+    total = masked_mean(values, batch)
+    metrics = {name: masked_mean(value, batch) for name, value in terms.items()}
+    accuracy = masked_mean(correct(logits, batch), batch)
+    return total, {"loss": total, **metrics, "accuracy": accuracy}
+
+
+def forward(
+    network: Network,
+    augment: Augment | None,
+    params: Params,
+    state: State,
+    batch: Batch,
+    key: PRNGKeyArray,
+) -> tuple[dict, State, Batch]:
+    """Augments a batch and runs the network on it in training mode.
+
+    Teachers are asked about the same augmented batch, so that their targets are
+    consistent with what the student sees.
+
+    Returns:
+      The outputs, the updated state and the augmented batch.
+    """
+    augment_key, model_key = jax.random.split(key)
+    if augment is not None:
+        batch = augment(augment_key, batch)
+    outputs, state = network.train(params, state, batch, model_key)
+    return outputs, state, batch
+
+
+def ask_teachers(
+    teachers: Mapping[str, Method], frozen: Frozen, batch: Batch
+) -> dict[str, dict]:
+    """Every teacher's outputs in inference mode, as constants.
+
+    Args:
+      teachers: methods by role.
+      frozen: ``(params, state)`` by role.
+      batch: what the student sees.
+
+    Returns:
+      Outputs by role.
+
+    Raises:
+      KeyError: where a teacher has no variables, naming it.
+    """
+    missing = sorted(set(teachers) - set(frozen))
+    if missing:
+        raise KeyError(
+            f"no variables for the teachers {missing}, only {sorted(frozen)}"
+        )
+    return jax.lax.stop_gradient(
+        {
+            name: method.predict(*frozen[name], batch)
+            for name, method in teachers.items()
+        }
+    )

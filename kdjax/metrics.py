@@ -1,0 +1,153 @@
+"""Metrics of classification, as sums that accumulate over batches.
+
+A ratio comes as ``(sum, count)``: add both over batches and processes, divide once. A
+confusion matrix adds up the same way, and what needs the whole data set (macro F1) is
+computed from it. ``mask`` is 1 for a real example and 0 for padding.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from kdjax.typing import Array, Float, Int, Shaped
+
+
+def accuracy(
+    logits: Float[Array, "*B K"],
+    label: Int[Array, "*B"],
+    *,
+    mask: Float[Array, "*B"] | None = None,
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Number of examples whose highest score is the label's, and of all examples.
+
+    Args:
+      logits: scores; of equal ones the first counts.
+      label: class indices.
+      mask: weights of the examples.
+
+    Returns:
+      ``(sum, count)``.
+
+    Raises:
+      ValueError: where the shapes disagree.
+    """
+    return _weighted(jnp.argmax(logits, axis=-1) == label, logits, label, mask)
+
+
+def top_k_accuracy(
+    logits: Float[Array, "*B K"],
+    label: Int[Array, "*B"],
+    *,
+    k: int,
+    mask: Float[Array, "*B"] | None = None,
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Number of examples whose label is among the k highest scores, and of all.
+
+    Args:
+      logits: scores; of equal ones the lower class comes first.
+      label: class indices.
+      k: from 1 to the number of classes.
+      mask: weights of the examples.
+
+    Returns:
+      ``(sum, count)``.
+
+    Raises:
+      ValueError: where the shapes disagree or ``k`` is out of range.
+    """
+    if not 1 <= k <= logits.shape[-1]:
+        raise ValueError(f"k is {k} where there are {logits.shape[-1]} classes")
+    best = jax.lax.top_k(logits, k)[1]
+    return _weighted((best == label[..., None]).any(axis=-1), logits, label, mask)
+
+
+def confusion_matrix(
+    logits: Float[Array, "*B K"],
+    label: Int[Array, "*B"],
+    *,
+    mask: Float[Array, "*B"] | None = None,
+) -> Int[Array, "K K"]:
+    """Counts of examples by true class (row) and predicted class (column).
+
+    Args:
+      logits: scores; of equal ones the first counts.
+      label: class indices.
+      mask: an example counts where it is above zero.
+
+    Returns:
+      Integer counts, exact and additive over batches.
+
+    Raises:
+      ValueError: where the shapes disagree.
+    """
+    _check(logits, label, mask)
+    classes = logits.shape[-1]
+    real = jnp.ones(label.shape, bool) if mask is None else mask > 0
+    guess = jnp.argmax(logits, axis=-1).astype(jnp.int32)
+    cell = label.astype(jnp.int32) * classes + guess
+    counts = jnp.bincount(
+        cell.reshape(-1), real.reshape(-1).astype(jnp.int32), length=classes**2
+    )
+    return counts.reshape(classes, classes)
+
+
+def class_scores(
+    confusion: Shaped[Array, "K K"],
+) -> tuple[Float[Array, "K"], Float[Array, "K"], Float[Array, "K"]]:
+    r"""Precision, recall and F1 of every class.
+
+    .. math:: F_1 = \frac{2 p r}{p + r + 10^{-15}}
+
+    Args:
+      confusion: counts by true class (row) and predicted class (column).
+
+    Returns:
+      ``(precision, recall, f1)``; a class never predicted has precision zero, one that
+      is absent has recall zero.
+    """
+    counts = jnp.asarray(confusion, dtype=float)
+    hits = jnp.diagonal(counts)
+    # The guards are those of the public code; they only matter where 0 is divided by 0.
+    precision = hits / (counts.sum(axis=0) + 2.2e-16)
+    recall = hits / (counts.sum(axis=1) + 2.2e-16)
+    return precision, recall, 2 * precision * recall / (precision + recall + 1e-15)
+
+
+def macro_f1(confusion: Shaped[Array, "K K"]) -> Float[Array, ""]:
+    """F1 averaged over all classes, those neither present nor predicted counting 0.
+
+    Args:
+      confusion: counts of the whole data set.
+
+    Returns:
+      A number in [0, 1].
+    """
+    return class_scores(confusion)[2].mean()
+
+
+def mean_class_accuracy(confusion: Shaped[Array, "K K"]) -> Float[Array, ""]:
+    """Recall averaged over the classes that are present.
+
+    Args:
+      confusion: counts of the whole data set.
+
+    Returns:
+      A number in [0, 1]; zero where nothing was counted.
+    """
+    present = (jnp.asarray(confusion).sum(axis=1) > 0).astype(float)
+    recall = class_scores(confusion)[1]
+    return (recall * present).sum() / jnp.maximum(present.sum(), 1.0)
+
+
+def _weighted(hit, logits, label, mask) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Sum of the hits and of the weights."""
+    _check(logits, label, mask)
+    weight = jnp.ones(label.shape) if mask is None else mask
+    weight = weight.astype(jnp.float32)
+    return jnp.sum(hit.astype(jnp.float32) * weight), jnp.sum(weight)
+
+
+def _check(logits, label, mask) -> None:
+    if label.shape != logits.shape[:-1]:
+        raise ValueError(f"logits have shape {logits.shape}, labels {label.shape}")
+    if mask is not None and mask.shape != label.shape:
+        raise ValueError(f"labels have shape {label.shape}, the mask {mask.shape}")

@@ -1,0 +1,1 @@
+"""Backbones, one a file, each a Linen module named ``Model``."""

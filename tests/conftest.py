@@ -1,0 +1,35 @@
+"""Settings of the whole suite: eight host devices, strict shapes, no network."""
+
+import os
+import pathlib
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ["XLA_FLAGS"] = (
+    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+).strip()
+
+import jax
+import pytest
+from jaxtyping import install_import_hook
+
+ROOT = pathlib.Path(__file__).parent.parent
+DATA = pathlib.Path(os.environ.get("KDJAX_DATA_DIR", ROOT.parent / "shared" / "data"))
+
+install_import_hook("kdjax", "beartype.beartype")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_default_matmul_precision", "highest")
+jax.config.update("jax_compilation_cache_dir", str(ROOT / ".jax_cache"))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+@pytest.fixture
+def real_data():
+    """Folder of a real data set by name, or a skip that says what is missing."""
+
+    def find(name: str) -> pathlib.Path:
+        folder = DATA / name
+        if not folder.is_dir():
+            pytest.skip(f"real recordings not found: {folder} (set KDJAX_DATA_DIR)")
+        return folder
+
+    return find

@@ -1,0 +1,211 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from kdjax import core
+from kdjax.losses.classification import cross_entropy
+from kdjax.methods import distill, pskd, supervised
+from tests import tiny
+
+KEY = jax.random.key(7)
+OPTIMIZER = optax.adam(1e-2)
+STUDENT = tiny.network(dropout=0.3)
+TEACHER = supervised.make(network=tiny.network("skeleton", "inertial"))
+
+
+def plain():
+    """A student under cross-entropy, with batch statistics and dropout."""
+    return supervised.make(network=STUDENT)
+
+
+def distilled():
+    """A student of the frozen teacher."""
+    return distill.make(
+        network=STUDENT, teachers={"teacher": TEACHER}, term="logit", term_weight=1.0
+    )
+
+
+def teacher_variables(batch):
+    return {"teacher": TEACHER.init(jax.random.key(3), batch, {})}
+
+
+def step_of(method, *, donate=False):
+    step = functools.partial(core.train_step, method, OPTIMIZER)
+    return jax.jit(step, donate_argnums=0 if donate else ())
+
+
+def run(step, state, frozen, batches):
+    for batch in batches:
+        state, metrics = step(state, frozen, batch, KEY)
+    return state, metrics
+
+
+def test_a_network_reads_its_inputs_in_their_order():
+    batch = tiny.batch()
+    network = tiny.network("inertial", "skeleton")
+    first, second = network.streams(batch)
+    assert first is batch["inertial"] and second is batch["skeleton"]
+
+
+def test_a_network_names_the_input_that_a_batch_lacks():
+    batch = {"skeleton": tiny.batch()["skeleton"]}
+    with pytest.raises(KeyError, match=r"\['skeleton'\] but no \['inertial'\]"):
+        STUDENT.init(KEY, batch)
+
+
+def test_inference_reads_what_training_has_stored():
+    batch = tiny.batch()
+    params, state = STUDENT.init(KEY, batch)
+    _, trained = STUDENT.train(params, state, batch, KEY)
+    mean = state["batch_stats"]["BatchNorm_0"]["mean"]
+    moved = trained["batch_stats"]["BatchNorm_0"]["mean"]
+    assert jax.tree.structure(trained) == jax.tree.structure(state)
+    assert not np.array_equal(mean, moved)
+    before = STUDENT.infer(params, state, batch)["logits"]
+    after = STUDENT.infer(params, trained, batch)["logits"]
+    assert not np.allclose(before, after)
+    # No dropout: a second time gives the same.
+    again = STUDENT.infer(params, trained, batch)["logits"]
+    np.testing.assert_array_equal(after, again)
+
+
+def test_a_network_without_state_trains():
+    network, batch = tiny.network(norm=False), tiny.batch()
+    method = supervised.make(network=network)
+    state = core.init_state(method, OPTIMIZER, KEY, batch, {})
+    assert state.state == {}
+    after, _ = step_of(method)(state, {}, batch, KEY)
+    assert after.state == {} and int(after.step) == 1
+
+
+@pytest.mark.parametrize("make", [plain, distilled])
+def test_a_few_steps_lower_the_loss(make):
+    method, batch = make(), tiny.batch()
+    frozen = teacher_variables(batch)
+    state = core.init_state(method, OPTIMIZER, KEY, batch, frozen)
+
+    def loss_of(state):
+        logits = core.eval_step(method, state, batch)["logits"]
+        return float(cross_entropy(logits, batch["label"]).mean())
+
+    after, metrics = run(step_of(method), state, frozen, [batch] * 15)
+    assert loss_of(after) < 0.9 * loss_of(state)
+    assert int(after.step) == 15
+    assert float(metrics["grad_norm"]) > 0
+
+
+def test_the_norm_of_the_gradient_is_logged():
+    method, batch = plain(), tiny.batch()
+    state = core.init_state(method, optax.sgd(1.0), KEY, batch, {})
+    after, metrics = core.train_step(method, optax.sgd(1.0), state, {}, batch, KEY)
+    # Under SGD of rate one the parameters move by the gradient itself.
+    moves = jax.tree.map(lambda a, b: a - b, state.params, after.params)
+    squares = sum(
+        float(np.sum(np.square(m, dtype=np.float64))) for m in jax.tree.leaves(moves)
+    )
+    np.testing.assert_allclose(metrics["grad_norm"], np.sqrt(squares), rtol=1e-4)
+
+
+def test_the_teacher_is_bit_identical_after_training():
+    method, batch = distilled(), tiny.batch()
+    frozen = teacher_variables(batch)
+    before = tiny.copy(frozen)
+    state = core.init_state(method, OPTIMIZER, KEY, batch, frozen)
+    run(step_of(method, donate=True), state, frozen, [batch] * 3)
+    tiny.assert_same(before, tiny.copy(frozen))
+
+
+def test_the_gradient_into_the_teachers_is_exactly_zero():
+    batch = tiny.batch()
+    method = pskd.make(network=STUDENT, teachers={"teacher": TEACHER}, gate="none")
+    frozen = teacher_variables(batch)
+    params, state = method.init(KEY, batch, frozen)
+    gradient = jax.jit(jax.grad(method.loss, argnums=(0, 2), has_aux=True))
+    (ours, theirs), _ = gradient(params, state, frozen, batch, KEY)
+    assert any(np.any(leaf) for leaf in jax.tree.leaves(ours))
+    assert jax.tree.leaves(theirs)
+    for leaf in jax.tree.leaves(theirs):
+        np.testing.assert_array_equal(leaf, np.zeros_like(leaf))
+
+
+def recorder():
+    """A method whose loss reports a draw from the key that it was given."""
+
+    def loss(params, state, frozen, batch, key):
+        return jnp.sum(params**2), (state, {"draw": jax.random.uniform(key)})
+
+    init = lambda key, batch, frozen: (jnp.ones(3), {})  # noqa: E731
+    return core.Method(init, loss, lambda params, state, batch: {})
+
+
+def test_the_key_is_folded_with_the_step():
+    method = recorder()
+    state = core.init_state(method, OPTIMIZER, KEY, {}, {})
+    for step in range(3):
+        state, metrics = core.train_step(method, OPTIMIZER, state, {}, {}, KEY)
+        expected = jax.random.uniform(jax.random.fold_in(KEY, step))
+        assert metrics["draw"] == expected
+
+
+def test_donated_memory_changes_no_number():
+    method, batch = distilled(), tiny.batch()
+    frozen = teacher_variables(batch)
+    state = core.init_state(method, OPTIMIZER, KEY, batch, frozen)
+    kept, _ = run(step_of(method), state, frozen, [batch] * 2)
+    donated, _ = run(step_of(method, donate=True), state, frozen, [batch] * 2)
+    tiny.assert_same(kept, donated)
+    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state.params))
+    assert not any(leaf.is_deleted() for leaf in jax.tree.leaves(frozen))
+
+
+def test_two_steps_and_two_more_are_four():
+    method, batches = distilled(), [tiny.batch(seed) for seed in range(4)]
+    frozen = teacher_variables(batches[0])
+    state = core.init_state(method, OPTIMIZER, KEY, batches[0], frozen)
+    step = step_of(method)
+    whole, metrics = run(step, state, frozen, batches)
+    half, _ = run(step, state, frozen, batches[:2])
+    resumed = jax.tree.map(jnp.asarray, tiny.copy(half))
+    resumed, again = run(step, resumed, frozen, batches[2:])
+    tiny.assert_same(whole, resumed)
+    tiny.assert_same(metrics, again)
+
+
+def test_eager_equals_jit():
+    method, batch = distilled(), tiny.batch()
+    frozen = teacher_variables(batch)
+    state = core.init_state(method, optax.sgd(0.1), KEY, batch, frozen)
+    step = functools.partial(core.train_step, method, optax.sgd(0.1))
+    eager, compiled = (
+        step(state, frozen, batch, KEY),
+        jax.jit(step)(state, frozen, batch, KEY),
+    )
+    tiny.assert_close(eager, compiled)
+
+
+def test_one_compilation_serves_all_steps():
+    method, traces = distilled(), []
+
+    def counted(*args):
+        traces.append(1)
+        return method.loss(*args)
+
+    step = step_of(method._replace(loss=counted), donate=True)
+    batches = [tiny.batch(seed) for seed in range(4)]
+    frozen = teacher_variables(batches[0])
+    state = core.init_state(method, OPTIMIZER, KEY, batches[0], frozen)
+    run(step, state, frozen, batches)
+    assert len(traces) == 1 and step._cache_size() == 1
+
+
+def test_evaluation_leaves_the_train_state_alone():
+    method, batch = plain(), tiny.batch()
+    state = core.init_state(method, OPTIMIZER, KEY, batch, {})
+    before = tiny.copy(state)
+    outputs = core.eval_step(method, state, batch)
+    assert outputs["logits"].shape == (8, tiny.CLASSES)
+    tiny.assert_same(before, tiny.copy(state))

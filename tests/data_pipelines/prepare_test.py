@@ -1,0 +1,241 @@
+"""The command that builds: report, refusals, interruption, exit codes."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from data_pipelines.datasets import utd_mhad
+from data_pipelines.errors import DataError
+from data_pipelines.prepare import prepare
+from tests.data_pipelines import raw_files
+
+ROOT = pathlib.Path(__file__).parents[2]
+# Its third recording ends the process without any chance to tidy up.
+KILLED = """
+import os, signal
+from data_pipelines.datasets import utd_mhad
+from data_pipelines.prepare import prepare
+calls = []
+def read(modality, path):
+    calls.append(path)
+    if len(calls) == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return utd_mhad.read(modality, path)
+utd_mhad.Builder.layout = utd_mhad.LAYOUT._replace(read=read)
+prepare("utd_mhad", raw_dir={raw!r}, data_dir={data!r})
+"""
+
+
+@pytest.fixture
+def raw_dir(tmp_path):
+    return raw_files.utd(tmp_path / "raw", actions=range(1, 6), subjects=(1, 2, 3))
+
+
+@pytest.fixture
+def data_dir(tmp_path):
+    return tmp_path / "data"
+
+
+def build(raw_dir, data_dir, **options):
+    return prepare("utd_mhad", raw_dir=raw_dir, data_dir=data_dir, **options)
+
+
+def report(data_dir):
+    return json.loads((data_dir / "utd_mhad/1.0.0/report.json").read_text())
+
+
+def snapshot(folder):
+    """Content and time of change of every file below a folder."""
+    return {
+        path: (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def file(raw_dir, key, modality="skeleton"):
+    return raw_dir / modality.capitalize() / f"{key}_{modality}.mat"
+
+
+def run(*options):
+    return subprocess.run(
+        [sys.executable, "-m", "data_pipelines.prepare", *options],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": ""},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_a_build_ends_with_a_report(raw_dir, data_dir):
+    text = build(raw_dir, data_dir)
+    assert "utd_mhad: kept 30 of 30 recordings" in text
+    assert "skeleton: kept 30 of 30" in text
+    assert "skipped: 0" in text
+    stored = report(data_dir)
+    assert (stored["kept"], stored["total"], stored["skipped"]) == (30, 30, [])
+    assert len(stored["missing"]) == 861 - 30
+
+
+def test_building_again_says_so_and_does_nothing(raw_dir, data_dir):
+    build(raw_dir, data_dir)
+    before = snapshot(data_dir)
+    assert "is built already" in build(raw_dir, data_dir)
+    assert snapshot(data_dir) == before
+
+
+def test_raw_files_are_only_read(raw_dir, data_dir):
+    before = snapshot(raw_dir)
+    build(raw_dir, data_dir)
+    assert snapshot(raw_dir) == before
+
+
+def test_faulty_files_are_skipped_counted_and_named(raw_dir, data_dir):
+    truncated = file(raw_dir, "a1_s1_t1")
+    truncated.write_bytes(truncated.read_bytes()[:200])
+    file(raw_dir, "a1_s1_t2", "inertial").write_bytes(b"")
+    file(raw_dir, "a1_s2_t1", "inertial").unlink()
+    raw_files.write_utd(raw_dir, "a1_s2_t2", d_skel=np.full((20, 3, 9), np.inf))
+    raw_files.write_utd(raw_dir, "a1_s3_t1", d_skel=np.ones((25, 3, 9)))
+    copy = file(raw_dir, "a2_s1_t1")
+    copy.write_bytes(file(raw_dir, "a2_s3_t1").read_bytes())
+    text = build(raw_dir, data_dir, max_skipped=0.5)
+    assert "kept 24 of 30 recordings" in text
+    for reason in (
+        "a1_s1_t1_skeleton.mat: not a readable MATLAB 5 file or truncated (200 bytes)",
+        "a1_s1_t2_inertial.mat: the file is empty (0 bytes)",
+        "a1_s2_t1: no inertial file",
+        "a1_s2_t2_skeleton.mat: 540 of 540 values are NaN or infinite",
+        "a1_s3_t1_skeleton.mat: d_skel has shape (25, 3, 9)",
+        f"{file(raw_dir, 'a2_s3_t1')}: the same content as {copy}",
+    ):
+        assert text.count(reason) == 1, reason
+    stored = report(data_dir)
+    assert stored["kept"] == 24
+    assert len(stored["skipped"]) == 6
+    # A kept file is one whose trial was kept: both modalities or none.
+    assert {m["kept"] for m in stored["modalities"].values()} == {24}
+
+
+def test_too_many_faults_stop_with_the_list_and_leave_nothing(raw_dir, data_dir):
+    for trial in (1, 2):
+        for subject in (1, 2, 3):
+            file(raw_dir, f"a1_s{subject}_t{trial}").write_bytes(b"")
+    with pytest.raises(DataError, match="6 of 30 recordings have a fault") as caught:
+        build(raw_dir, data_dir, max_skipped=0.1)
+    assert "max_skipped=0.1" in str(caught.value)
+    assert str(caught.value).count("the file is empty (0 bytes)") == 6
+    assert snapshot(data_dir) == {}
+    assert "kept 24 of 30" in build(raw_dir, data_dir, max_skipped=0.2)
+
+
+def test_a_folder_without_one_recording_is_refused(tmp_path, data_dir):
+    for folder in ("Skeleton", "Inertial"):
+        (tmp_path / "raw" / folder).mkdir(parents=True)
+    with pytest.raises(DataError, match="no complete recording of utd_mhad was found"):
+        build(tmp_path / "raw", data_dir)
+
+
+def test_a_wrong_raw_folder_is_named(tmp_path, data_dir):
+    with pytest.raises(DataError, match="raw_dir .*nowhere: there is no such folder"):
+        build(tmp_path / "nowhere", data_dir)
+    with pytest.raises(
+        DataError, match="Skeleton: there is no such folder, is the raw"
+    ):
+        build(tmp_path, data_dir)
+
+
+def test_a_folder_that_cannot_be_written_is_named(raw_dir, tmp_path):
+    occupied = tmp_path / "file"
+    occupied.write_text("of the user's")
+    with pytest.raises(DataError, match="cannot build in data_dir .*file/utd_mhad"):
+        build(raw_dir, occupied)
+    assert occupied.read_text() == "of the user's"
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(raw_dir, data_dir, monkeypatch):
+    def full(self, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(utd_mhad.Builder, "download_and_prepare", full)
+    with pytest.raises(DataError, match="cannot build .*No space left on device"):
+        build(raw_dir, data_dir)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("kinetics", "there is no data set 'kinetics', only berkeley_mhad, mmact"),
+        ("../os", "there is no data set '../os'"),
+    ],
+)
+def test_an_unknown_data_set_is_refused(name, message, tmp_path):
+    with pytest.raises(DataError, match=message):
+        prepare(name, raw_dir=tmp_path, data_dir=tmp_path)
+
+
+def test_a_folder_of_the_user_s_is_neither_taken_for_built_nor_touched(
+    raw_dir, data_dir
+):
+    folder = data_dir / "utd_mhad" / "1.0.0"
+    folder.mkdir(parents=True)
+    (folder / "thesis.txt").write_text("irreplaceable")
+    before = snapshot(data_dir)
+    with pytest.raises(DataError, match="is not a complete build .*move it away"):
+        build(raw_dir, data_dir)
+    assert snapshot(data_dir) == before
+
+
+def test_a_build_killed_half_way_is_not_taken_for_built(raw_dir, data_dir):
+    script = KILLED.format(raw=str(raw_dir), data=str(data_dir))
+    command = [sys.executable, "-c", script]
+    process = subprocess.run(command, cwd=ROOT, timeout=120, check=False)
+    assert process.returncode == -signal.SIGKILL
+    (left,) = (data_dir / "utd_mhad").iterdir()
+    with pytest.raises(DataError, match="is not prepared"):
+        utd_mhad.load(data_dir=data_dir)
+    text = build(raw_dir, data_dir)
+    assert "kept 30 of 30" in text
+    assert f"{left} is left from a build that was cut short" in text
+    assert left.exists()
+    dataset = utd_mhad.load(data_dir=data_dir, strict=False)
+    assert len(dataset.splits["train"]) == 20
+
+
+def test_the_command_prints_the_report_alone(raw_dir, data_dir):
+    options = (
+        "--dataset=utd_mhad",
+        f"--raw_dir={raw_dir}",
+        f"--data_dir={data_dir}",
+    )
+    first = run(*options)
+    assert first.returncode == 0
+    assert first.stdout.startswith("utd_mhad: kept 30 of 30 recordings\n")
+    assert f"built {data_dir}/utd_mhad/1.0.0 in" in first.stdout
+    # No bar and no log off a terminal.
+    assert first.stderr == ""
+    second = run(*options)
+    assert (second.returncode, second.stderr) == (0, "")
+    assert "is built already" in second.stdout
+
+
+def test_the_command_fails_in_one_sentence(raw_dir, tmp_path):
+    process = run(
+        "--dataset=utd_mhad",
+        f"--raw_dir={tmp_path / 'nowhere'}",
+        f"--data_dir={tmp_path / 'data'}",
+    )
+    assert process.returncode == 1
+    assert process.stderr == (
+        f"error: raw_dir {tmp_path / 'nowhere'}: there is no such folder\n"
+    )
+    assert process.stdout == ""
+    assert not (tmp_path / "data").exists()

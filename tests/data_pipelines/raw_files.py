@@ -1,0 +1,112 @@
+"""Small raw folders in the official formats, so that no test needs the real data."""
+
+import itertools
+import json
+
+import numpy as np
+import scipy.io
+
+
+def utd(folder, *, actions=(1, 2), subjects=(1, 2), trials=(1, 2), seed=0):
+    """Trials of UTD-MHAD; returns the folder."""
+    rng = np.random.default_rng(seed)
+    for a, s, t in itertools.product(actions, subjects, trials):
+        frames = int(rng.integers(8, 13))
+        write_utd(
+            folder,
+            f"a{a}_s{s}_t{t}",
+            d_skel=rng.standard_normal((20, 3, frames)) + [[[0], [0], [2.8]]],
+            d_iner=rng.standard_normal((int(2.6 * frames), 6)),
+        )
+    return folder
+
+
+def write_utd(folder, key, **variables):
+    """The `.mat` files of one trial."""
+    names = {"d_skel": "Skeleton", "d_iner": "Inertial"}
+    for variable, value in variables.items():
+        path = folder / names[variable]
+        path.mkdir(parents=True, exist_ok=True)
+        ending = names[variable].lower()
+        scipy.io.savemat(path / f"{key}_{ending}.mat", {variable: value})
+
+
+def berkeley(folder, *, subjects=(1, 8), actions=(1, 2), sensors=(1,), seed=0):
+    """Recordings of Berkeley MHAD, one repetition; returns the folder."""
+    rng = np.random.default_rng(seed)
+    for h, s, a in itertools.product(sensors, subjects, actions):
+        frames = int(rng.integers(30, 40))
+        times = 1309539264.0 + np.cumsum(rng.uniform(0.02, 0.05, frames))
+        values = rng.uniform(-2, 2, (frames, 3))
+        write_berkeley(folder, h, f"s{s:02}_a{a:02}_r01", values, times)
+    return folder
+
+
+def write_berkeley(folder, sensor, key, values, times):
+    """The text file of one sensor and recording; returns its path."""
+    path = (
+        folder / "Accelerometer" / f"Shimmer{sensor:02}" / f"acc_h{sensor:02}_{key}.txt"
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = np.column_stack([values, times])
+    path.write_text(
+        "".join(f"{x:.6f} {y:.6f} {z:.6f} {t:.6f}\n" for x, y, z, t in rows)
+    )
+    return path
+
+
+def mmact_place(subject=1, scene=1, session=1, action="walking", camera=None):
+    """Where MMAct keeps a file, without its ending."""
+    cam = f"cam{camera}/" if camera else ""
+    return f"subject{subject}/{cam}scene{scene}/session{session}/{action}"
+
+
+def write_mmact_sensor(folder, sensor, values, *, seconds=None, header=False, **place):
+    """The CSV of one sensor; returns its path."""
+    path = folder / f"{sensor}_clip" / f"{mmact_place(**place)}.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    seconds = np.arange(len(values)) / 100 if seconds is None else seconds
+    lines = ["time,x,y,z"] if header else []
+    for second, (x, y, z) in zip(seconds, values):
+        # A whole second has no fraction, as in the real files.
+        whole, micro = divmod(round(second * 1e6), 1_000_000)
+        stamp = f"20180905_14:12:{33 + whole:02}" + (f".{micro:06}" if micro else "")
+        lines.append(f"{stamp},{x:.6f},{y:.6f},{z:.6f}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def write_mmact_pose(folder, clip, **place):
+    """The JSON of poses, clip [T M J 3], leaving bodies of zeros out; its path."""
+    path = folder / "pose" / f"{mmact_place(**place)}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frames = {
+        str(t): {
+            f"person{m + 1}": body.reshape(-1).tolist()
+            for m, body in enumerate(bodies)
+            if body.any()
+        }
+        for t, bodies in enumerate(clip)
+    }
+    path.write_text(json.dumps(frames))
+    return path
+
+
+def mmact(folder, *, subjects=(1, 17), cameras=(), scenes=(1,), sessions=(1,), seed=0):
+    """Performances of two actions with two sensors and, by camera, poses."""
+    rng = np.random.default_rng(seed)
+    for subject, scene, session in itertools.product(subjects, scenes, sessions):
+        for action in ("walking", "Carrying_light"):
+            place = {
+                "subject": subject,
+                "scene": scene,
+                "session": session,
+                "action": action,
+            }
+            for sensor in ("acc_watch", "gyro"):
+                values = rng.standard_normal((int(rng.integers(150, 180)), 3))
+                write_mmact_sensor(folder, sensor, values, **place)
+            for camera in cameras:
+                clip = rng.uniform(1, 100, (12, 1, 17, 3))
+                write_mmact_pose(folder, clip, camera=camera, **place)
+    return folder

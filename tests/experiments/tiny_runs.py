@@ -1,0 +1,80 @@
+"""A tiny experiment on the synthetic person, and the command a user types."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+from experiments.configs import pskd_small
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+PAGE = "experiments/configs/pskd_small.py"
+SETTINGS = {
+    "data.subjects": 4,
+    "data.trials_per_subject": 1,
+    "data.align.length": 16,
+    "rounds": 2,
+    "log_every": 2,
+    "eval_every": 1,
+    "checkpoint_every": 3,
+    "teacher_floor": 0.0,
+    "roles.teacher_skeleton.model.widths": (4, 4),
+    "roles.teacher_fusion.model.widths": (4, 4),
+    "roles.student.model.widths": (4, 4),
+    "roles.student_alone.model.widths": (4, 4),
+    "roles.teacher_skeleton.batch_size": 8,
+    "roles.teacher_fusion.batch_size": 8,
+    "roles.student.batch_size": 8,
+    "roles.student_alone.batch_size": 8,
+}
+"""24 training examples: three steps an epoch, twenty-four in all."""
+
+
+def config(**changes):
+    """The tiny config; dotted paths are spelled with two underscores."""
+    tiny = pskd_small.get_config()
+    named = {name.replace("__", "."): value for name, value in changes.items()}
+    for path, value in {**SETTINGS, **named}.items():
+        *parents, last = path.split(".")
+        node = tiny
+        for name in parents:
+            node = node[name]
+        node[last] = value
+    return tiny.lock()
+
+
+def arguments(workdir, *more: str) -> list[str]:
+    """The same experiment as arguments of the command."""
+    settings = [f"--config.{path}={value}" for path, value in SETTINGS.items()]
+    return [f"--config={PAGE}", f"--workdir={workdir}", *settings, *more]
+
+
+def environment() -> dict[str, str]:
+    """Of a child process: the CPU, and the suite's compilation cache."""
+    cache = {"JAX_COMPILATION_CACHE_DIR": str(ROOT / ".jax_cache")}
+    limits = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1"}
+    return {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": "", **cache, **limits}
+
+
+def command(*args: str) -> subprocess.CompletedProcess:
+    """Runs ``python -m experiments.run`` to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "experiments.run", *args],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def start(*args: str) -> subprocess.Popen:
+    """Starts ``python -m experiments.run``."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "experiments.run", *args],
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
