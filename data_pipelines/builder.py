@@ -79,7 +79,7 @@ class RecordingsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
                 f"found{_reasons(log.report()['skipped'])}"
             )
         # `disable=None` shows the bar on a terminal only.
-        for recording in tqdm.tqdm(found.recordings, unit="trial", disable=None):
+        for recording in tqdm.tqdm(found.recordings, unit=" trials", disable=None):
             fields = _read(self.layout, recording, log)
             if fields is not None:
                 yield recording.key, fields

@@ -30,11 +30,10 @@ def read(path: pathlib.Path) -> raw.Reading:
     Raises:
       DataError: if the file is of another form, or nobody is ever seen.
     """
+    content = raw.text(path)
     try:
-        frames = json.loads(raw.text(path))
-    except ValueError as error:
-        if isinstance(error, DataError):
-            raise
+        frames = json.loads(content)
+    except (ValueError, RecursionError) as error:
         size = path.stat().st_size
         raise DataError(f"{path}: not JSON or truncated ({size} bytes)") from error
     if not isinstance(frames, dict) or not frames:
@@ -95,7 +94,7 @@ def _number(path: pathlib.Path, frame: str) -> int:
 def _joints(path: pathlib.Path, values: Any) -> np.ndarray:
     try:
         flat = np.array(values, np.float64).reshape(-1)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise DataError(f"{path}: a body is not a list of numbers") from error
     if flat.size == 3 * len(FROM_OPENPOSE):
         return flat.reshape(-1, 3)

@@ -6,6 +6,7 @@ import io
 import pathlib
 import pkgutil
 import sys
+import tempfile
 import time
 
 import tensorflow_datasets as tfds
@@ -46,7 +47,7 @@ def prepare(
       What was done, to print.
 
     Raises:
-      DataError: if it cannot be built; nothing is left behind then.
+      DataError: if it cannot be built; no part of a build is left then.
     """
     make = _builder_of(name)
     folder = stored.folder_of(name, data_dir)
@@ -66,8 +67,11 @@ def prepare(
             max_skipped=max_skipped,
         )
         # TFDS announces a download of unknown size, which there is not.
-        with contextlib.redirect_stdout(io.StringIO()):
-            build.download_and_prepare()
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            tempfile.TemporaryDirectory() as downloads,
+        ):
+            build.download_and_prepare(download_dir=downloads)
     except OSError as error:
         raise DataError(f"cannot build in data_dir {folder}: {error}") from error
     seconds = time.perf_counter() - start
@@ -96,13 +100,15 @@ def text(report: dict) -> str:
         for modality, count in report["modalities"].items()
     ]
     skipped = [entry["reason"] for entry in report["skipped"]]
-    for title, entries in (
-        ("skipped", skipped),
-        ("not found", report["missing"]),
-        ("put right", report["notes"]),
+    for title, entries, shown in (
+        ("skipped", skipped, 200),
+        ("not found", report["missing"], 20),
+        ("put right", report["notes"], 20),
     ):
         lines.append(f"  {title}: {len(entries)}")
-        lines += [f"    {entry}" for entry in entries]
+        lines += [f"    {entry}" for entry in entries[:shown]]
+        if len(entries) > shown:
+            lines.append(f"    and {len(entries) - shown} more in {builder.REPORT}")
     return "\n".join(lines)
 
 

@@ -178,10 +178,12 @@ def finite(path: pathlib.Path, values: np.ndarray) -> np.ndarray:
     Raises:
       DataError: if a value is NaN or infinite; it says how many.
     """
-    bad = int((~np.isfinite(values)).sum())
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite
+        single = np.ascontiguousarray(values, np.float32)
+    bad = int((~np.isfinite(single)).sum())
     if bad:
         raise DataError(f"{path}: {bad} of {values.size} values are NaN or infinite")
-    return np.ascontiguousarray(values, np.float32)
+    return single
 
 
 def text(path: pathlib.Path) -> str:

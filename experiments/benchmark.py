@@ -1,276 +1,245 @@
-"""How fast every role trains: the model alone, the input alone, and both as in a run.
+"""How fast every role of a config trains on this machine.
 
     python -m experiments.run --mode=benchmark --config=PAGE --append=speed.jsonl
 
-prints a table and, as the last line, the same as JSON. *Model only* repeats the training
+prints a table and, as its last line, the same as JSON. *Model only* repeats the training
 step on one batch that stays on the device; *input only* empties the loader; *end to end*
 is the training loop itself. For a student the step includes its teachers; *loss only* is
-the step without gradient and update, *teachers only* their forward pass.
+its step without gradient and update, *teachers only* their forward pass. Every loop warms
+up first; where anything is compiled after that, the benchmark ends with an error.
+
+Nothing is kept but with ``--append=FILE`` or ``--workdir``, whose ``benchmark.jsonl``
+then gets the JSON line. ``--compare=FILE`` sets the numbers against the last line of a
+file that has the same config and devices. ``--profile`` writes a trace of a few more
+steps of every role to ``WORKDIR/profile``.
 """
 
-import dataclasses
-import functools
-import math
-import re
-import resource
-import sys
-import time
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+from typing import Any
 
 import jax
 import ml_collections
-import numpy as np
 from etils import epath
 from tqdm import tqdm
 
-from experiments import chips, records
-from experiments.build import Experiment, Phase, build
+import kdjax
+from experiments.build import Experiment, build
 from experiments.errors import RunError
-from experiments.state import (
-    Pending,
-    init_states,
-    make_loader,
-    role_key,
-    teacher_variables,
-)
-from experiments.stopwatch import Settled, Waited, compilations, settle, timed
-from experiments.train import compile_steps, take_step
-from kdjax import core, parallel
-from kdjax.methods.common import ask_teachers
+from experiments.state import init_states
+from experiments.stopwatch import WARM_UP, compilations
+from experiments.throughput import Bench, measure
+from experiments.train import compile_steps
+from kdjax import parallel
 
-PROFILED_STEPS = 5
-"""Steps in a profile: after the timing, which it would disturb."""
+PARTS = ("model_only", "input_only", "end_to_end", "loss_only", "teachers_only")
+LIBRARIES = ("jax", "jaxlib", "flax", "optax", "grain", "numpy")
 
 
-class Bench(NamedTuple):
-    """What all measurements of a config share."""
-
-    experiment: Experiment
-    mesh: jax.sharding.Mesh
-    states: dict[str, core.TrainState]
-    steps: dict[str, Callable]
-    count: int
-    compiled: list[str]
-
-
-class _Silent:
-    """A log that nobody keeps."""
-
-    def write(self, *line: Any) -> None:
-        """Drops the line."""
-
-
-class _Latest(Pending):
-    """Pending metrics, of which the newest are at hand to be waited for."""
-
-    def add(self, role: str, step: int, epoch: float, metrics: dict, keys: Any) -> None:
-        """Takes one step's metrics."""
-        self.latest = metrics
-        super().add(role, step, epoch, metrics, keys)
-
-
-@dataclasses.dataclass
-class Rehearsal:
-    """What `experiments.train.take_step` changes as it goes, without a run folder."""
-
-    experiment: Experiment
-    mesh: jax.sharding.Mesh
-    states: dict[str, core.TrainState]
-    loaders: dict[str, Waited]
-    pending: _Latest
-    epochs: dict[str, int]
-    step: int = 0
-    phase_step: int = 0
+def surroundings(config: ml_collections.ConfigDict, count: int) -> dict[str, Any]:
+    """What the numbers hold for: config, devices, versions, and how busy the host is."""
+    mesh = parallel.data_mesh()
+    device = mesh.devices.flat[0]
+    described = json.loads(config.to_json(sort_keys=True))
+    # Tables only list overrides of this config; they do not run.
+    described.pop("tables", None)
+    return {
+        "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "config": described,
+        "device": {
+            "platform": device.platform,
+            "kind": device.device_kind,
+            "count": mesh.size,
+            "processes": jax.process_count(),
+            "mesh": dict(mesh.shape),
+        },
+        "precision": jax.config.jax_default_matmul_precision or "default",
+        "host": {"cpus": os.cpu_count(), "load": os.getloadavg()[0]},
+        "steps": count,
+        "warm_up": WARM_UP,
+        "versions": {
+            "python": platform.python_version(),
+            "kdjax": kdjax.__version__,
+            **{name: importlib.metadata.version(name) for name in LIBRARIES},
+        },
+    }
 
 
-def speed(seconds: np.ndarray, examples: int) -> dict[str, float]:
-    """Percentiles of a step's time, and examples a second over the whole time.
+def trained(experiment: Experiment) -> list[str]:
+    """Roles of the schedule that take steps; replayed ones only load theirs."""
+    names = dict.fromkeys(n for phase in experiment.phases for n in phase.roles)
+    return [name for name in names if not experiment.roles[name].trajectory]
+
+
+def run(experiment: Experiment, count: int, profile: epath.Path | None) -> dict:
+    """Measures every role that is trained.
 
     Args:
-      seconds: of each step.
-      examples: in a step, over all devices.
+      experiment: from `experiments.build.build`.
+      count: steps that are timed.
+      profile: folder for traces, or None.
 
     Returns:
-      Milliseconds and rates by name.
+      Numbers by role.
+
+    Raises:
+      RunError: where a step was compiled again after the warm-up.
     """
-    p50, p90, p99 = np.percentile(seconds * 1e3, [50, 90, 99])
-    rate = examples * len(seconds) / float(np.sum(seconds))
-    return {
-        "p50_ms": float(p50),
-        "p90_ms": float(p90),
-        "p99_ms": float(p99),
-        "mean_ms": float(np.mean(seconds) * 1e3),
-        "examples_per_second": rate,
-        "examples_per_second_per_device": rate / jax.device_count(),
+    mesh, names = parallel.data_mesh(), trained(experiment)
+    if not names:
+        raise RunError("no role of config.schedule is trained: all are replayed")
+    with (
+        compilations() as compiled,
+        tqdm(total=len(names), unit="role", disable=None) as bar,
+    ):
+        states, steps = init_states(experiment, mesh), compile_steps(experiment)
+        bench = Bench(experiment, mesh, states, steps, count, compiled, profile)
+        found = {}
+        for name in names:
+            bar.set_description(name)
+            found[name] = measure(bench, name)
+            bar.update()
+    return found
+
+
+COLUMNS = {
+    "p50_ms": ("ms p50", ".2f"),
+    "p90_ms": ("p90", ".2f"),
+    "p99_ms": ("p99", ".2f"),
+    "examples_per_second": ("examples/s", ",.0f"),
+    "examples_per_second_per_device": ("per device", ",.0f"),
+    "tflops_per_second": ("TFLOP/s", ".3g"),
+    "mfu": ("MFU", ".1%"),
+}
+"""Heading and format of each column."""
+
+
+def shown(value: float | str, form: str) -> str:
+    """A number as the table has it; "unknown" stays."""
+    return value if isinstance(value, str) else format(value, form)
+
+
+def part_lines(found: dict[str, Any]) -> list[str]:
+    """One role's timings, a line each."""
+    rows = [("", *(heading for heading, _ in COLUMNS.values()))]
+    for part in (part for part in PARTS if part in found):
+        cells = (
+            shown(found[part].get(k, ""), form) for k, (_, form) in COLUMNS.items()
+        )
+        rows.append((part.replace("_", " "), *cells))
+    return [
+        f"  {name:14s}" + "".join(f"{c:>11s}" for c in cells) for name, *cells in rows
+    ]
+
+
+def role_lines(name: str, found: dict[str, Any]) -> list[str]:
+    """One role's part of the table."""
+    flops, peak = found["flops_per_step"], found["peak_tflops_per_device"]
+    gflop = flops if isinstance(flops, str) else flops / 1e9
+    memory = found["peak_memory_bytes"] / 2**20
+    shapes = ", ".join(f"{key} {shape}" for key, shape in found["batch"].items())
+    taught = f"; taught by {', '.join(found['teachers'])}" if found["teachers"] else ""
+    facts = {
+        "reads": ", ".join(found["inputs"]) + taught,
+        "batch": f"{found['batch_size']} examples: {shapes}",
+        "parameters": f"{found['parameters']:,}",
+        "input wait": f"{found['input_wait']:.2%} of the end-to-end time",
+        "compiled": f"in {found['compile_seconds']:.1f} s",
+        "recompilations": str(found["recompilations"] or "none"),
+        "a step": f"{shown(gflop, ',.3f')} GFLOP; products of "
+        + (", ".join(found["products"]) or "nothing"),
+        "device peak": f"{shown(peak, ',.1f')} TFLOP/s ({found['arithmetic']})",
+        "memory": f"{memory:,.0f} MiB at its peak so far ({found['peak_memory_of']})",
     }
+    listed = [f"  {key + ':':16s}{fact}" for key, fact in facts.items()]
+    return ["", name, *listed, *part_lines(found)]
 
 
-def arguments(bench: Bench, name: str, batch: dict) -> tuple:
-    """What a role's step is called with."""
-    frozen = teacher_variables(bench.states, bench.experiment.roles[name])
-    return bench.states[name], frozen, batch, role_key(bench.experiment, name)
+def table(record: dict[str, Any]) -> str:
+    """The whole record for a reader."""
+    device, host = record["device"], record["host"]
+    mesh = ", ".join(f"{axis} {size}" for axis, size in device["mesh"].items())
+    facts = {
+        "devices": f"{device['count']} x {device['kind']} in "
+        + f"{device['processes']} process(es); mesh {mesh}",
+        "precision": f"{record['precision']} for float32 products",
+        "host": f"{host['cpus']} CPUs, load {host['load']:.1f} at the start",
+        "steps": f"{record['steps']} after {record['warm_up']} to warm up",
+        "versions": ", ".join(f"{k} {v}" for k, v in record["versions"].items()),
+    }
+    lines = [f"{key + ':':11s}{fact}" for key, fact in facts.items()]
+    for name, found in record["roles"].items():
+        lines += role_lines(name, found)
+    return "\n".join(lines)
 
 
-def compile_step(bench: Bench, name: str, batch: dict) -> dict[str, Any]:
-    """Compiles a role's step and asks the compiler what it costs."""
-    start = time.perf_counter()
-    lowered = bench.steps[name].lower(*arguments(bench, name, batch))
-    compiled = lowered.compile()
-    seconds = time.perf_counter() - start
-    # XLA counts one device's part of the program.
-    flops = (compiled.cost_analysis() or {}).get("flops", 0.0) * bench.mesh.size
-    products = re.findall(
-        r"stablehlo\.(?:dot_general|convolution)\b.*: \(tensor<(?:\d+x)*(\w+)>",
-        lowered.as_text(),
+def earlier(path: epath.Path, record: dict[str, Any]) -> dict[str, Any] | None:
+    """The last line of a file with the same config and devices.
+
+    Raises:
+      RunError: where a line is not a benchmark's.
+    """
+    last = None
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        try:
+            then = json.loads(line)
+            if all(then[key] == record[key] for key in ("config", "device")):
+                last = then
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise RunError(f"{path}, line {number} is no benchmark: {error}") from error
+    return last
+
+
+def comparison(now: dict[str, Any], then: dict[str, Any]) -> str:
+    """Ratios of examples a second, now over then, by role and part."""
+    before = then["versions"]
+    changed = ", ".join(
+        f"{name} {before.get(name)} -> {version}"
+        for name, version in now["versions"].items()
+        if before.get(name) != version
     )
-    return {
-        "compile_seconds": seconds,
-        "flops_per_step": flops if flops > 0 else "unknown",
-        "products": sorted(set(products)),
-    }
+    loads = f"load {then['host']['load']:.1f} then, {now['host']['load']:.1f} now"
+    lines = ["", f"examples/s over those of {then['time']} ({loads})"]
+    if changed:
+        lines.append(f"  versions: {changed}")
+    for name, found in now["roles"].items():
+        old, key = then["roles"].get(name, {}), "examples_per_second"
+        ratios = (
+            f"{part.replace('_', ' ')} {found[part][key] / old[part][key]:.2f}"
+            for part in PARTS
+            if part in found and part in old
+        )
+        lines.append(f"  {name}: {', '.join(ratios) or 'not measured then'}")
+    return "\n".join(lines)
 
 
-def model_only(bench: Bench, name: str, batch: dict) -> np.ndarray:
-    """Seconds a step on a batch that is on the device already."""
-    step = Settled(name, bench.steps[name], bench.compiled)
-    _, frozen, batch, key = arguments(bench, name, batch)
-
-    def dispatch():
-        bench.states[name], metrics = step(bench.states[name], frozen, batch, key)
-        return metrics
-
-    settle(dispatch)
-    return timed(dispatch, bench.count, bench.compiled)
-
-
-def input_only(bench: Bench, name: str) -> np.ndarray:
-    """Seconds a batch when nobody computes."""
-    loader = Waited(make_loader(bench.experiment, name))
-    settle(lambda: next(loader))
-    times = [time.perf_counter()]
-    for _ in range(bench.count):
-        next(loader)
-        times.append(time.perf_counter())
-    loader.close()
-    return np.diff(times)
-
-
-def end_to_end(
-    bench: Bench, name: str, profile: epath.Path | None
-) -> tuple[np.ndarray, float]:
-    """Seconds a step of the training loop, and the share of it spent on waiting for input.
-
-    Metrics are fetched at log lines only, as in training.
-    """
-    loader = Waited(make_loader(bench.experiment, name))
-    epochs = dict.fromkeys(bench.experiment.roles, 0)
-    log = _Latest(_Silent(), [])
-    run = Rehearsal(
-        bench.experiment, bench.mesh, bench.states, {name: loader}, log, epochs
-    )
-    phase = Phase((name,), bench.experiment.roles[name].epochs)
-    steps = {name: Settled(name, bench.steps[name], bench.compiled)}
-
-    def dispatch():
-        take_step(run, phase, steps)
-        if run.step % bench.experiment.config.log_every == 0:
-            log.flush()
-        return log.latest
-
-    try:
-        settle(dispatch)
-        before = loader.seconds
-        seconds = timed(dispatch, bench.count, bench.compiled)
-        waited = loader.seconds - before
-        if profile is not None:
-            with jax.profiler.trace(str(profile / name)):
-                jax.block_until_ready([dispatch() for _ in range(PROFILED_STEPS)])
-    finally:
-        loader.close()
-    return seconds, waited / float(np.sum(seconds))
-
-
-def parts(bench: Bench, name: str, batch: dict) -> Iterator[tuple[str, Callable]]:
-    """What of a student's step can be run alone, compiled and warm."""
-    role = bench.experiment.roles[name]
-    state, frozen, batch, key = arguments(bench, name, batch)
-    methods = {teacher: bench.experiment.roles[teacher].method for teacher in frozen}
-
-    def loss(params, state, frozen, batch, key):
-        return role.method.loss(params, state, frozen, batch, key)[0]
-
-    def teachers(frozen, batch):
-        # Maps would fill the memory while the host runs ahead.
-        asked = ask_teachers(methods, frozen, batch)
-        return {teacher: outputs["logits"] for teacher, outputs in asked.items()}
-
-    if frozen:
-        values = state.params, state.state, frozen, batch, key
-        yield "loss_only", functools.partial(jax.jit(loss), *values)
-        yield "teachers_only", functools.partial(jax.jit(teachers), frozen, batch)
-
-
-def peak_memory() -> tuple[int, str]:
-    """The most that was in use so far: bytes, and of what."""
-    stats = [device.memory_stats() or {} for device in jax.local_devices()]
-    if all("peak_bytes_in_use" in each for each in stats):
-        return max(each["peak_bytes_in_use"] for each in stats), "device"
-    kibi = 1 if sys.platform == "darwin" else 1024
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * kibi
-    return used, "process, resident"
-
-
-def rated(found: dict[str, Any]) -> dict[str, Any]:
-    """A role's numbers, with TFLOP/s and the share of the hardware's peak added.
-
-    The share (MFU) is of the dense peak of all devices in the arithmetic in use.
-    """
-    device, flops = jax.devices()[0], found["flops_per_step"]
-    precision = jax.config.jax_default_matmul_precision
-    numbers = chips.arithmetic(device.platform, found["products"], precision)
-    peak = chips.peak_flops(device.device_kind, numbers)
-    for name in ("model_only", "end_to_end"):
-        tflops, mfu = "unknown", "unknown"
-        if flops != "unknown":
-            tflops = flops / found[name]["mean_ms"] * 1e3 / 1e12
-            if peak is not None:
-                mfu = tflops * 1e12 / (peak * jax.device_count())
-        found[name] |= {"tflops_per_second": tflops, "mfu": mfu}
-    return found | {
-        "arithmetic": numbers or "unknown",
-        "peak_tflops_per_device": "unknown" if peak is None else peak / 1e12,
-    }
-
-
-def measure(
-    bench: Bench, name: str, profile: epath.Path | None, bar: tqdm
-) -> dict[str, Any]:
-    """Everything about one role."""
-    role = bench.experiment.roles[name]
-    loader = make_loader(bench.experiment, name)
-    batch = {key: value for key, value in next(loader).items() if key != "key"}
-    loader.close()
-    batch = parallel.shard_batch(batch, bench.mesh)
-    bar.set_description(name)
-    found = {
-        "batch_size": role.batch_size,
-        "batch": {key: f"{v.dtype}{list(v.shape)}" for key, v in batch.items()},
-        "inputs": list(bench.experiment.config.roles[name].inputs),
-        "teachers": list(role.teachers),
-        "parameters": sum(map(np.size, jax.tree.leaves(bench.states[name].params))),
-        **compile_step(bench, name, batch),
-    }
-    seconds = {"model_only": model_only(bench, name, batch)}
-    seconds["input_only"] = input_only(bench, name)
-    seconds["end_to_end"], wait = end_to_end(bench, name, profile)
-    for part, dispatch in parts(bench, name, batch):
-        settle(dispatch)
-        seconds[part] = timed(dispatch, bench.count, bench.compiled)
-    found |= {part: speed(each, role.batch_size) for part, each in seconds.items()}
-    found["input_wait"] = wait
-    # A compilation after the warm-up has ended the measurement with an error.
-    found["recompilations"] = 0
-    found["peak_memory_bytes"], found["peak_memory_of"] = peak_memory()
-    bar.update()
-    return rated(found)
+def main(
+    config: ml_collections.ConfigDict, workdir: epath.Path | None, flags: Any
+) -> None:
+    """Prints the table, the comparison if one is asked for, and one line of JSON."""
+    if flags.steps < 1:
+        raise RunError(f"--steps={flags.steps} is not positive")
+    if flags.profile and workdir is None:
+        raise RunError("--profile needs a --workdir to write its traces to")
+    profile = workdir / "profile" if flags.profile else None
+    record = surroundings(config, flags.steps)
+    record["roles"] = run(build(config), flags.steps, profile)
+    if jax.process_index() != 0:
+        return
+    print(table(record))
+    if flags.compare:
+        then = earlier(epath.Path(flags.compare), record)
+        missing = f"\n{flags.compare} has no line of this config on these devices"
+        print(missing if then is None else comparison(record, then))
+    line = json.dumps(record, sort_keys=True)
+    print(line)
+    paths = [epath.Path(flags.append)] if flags.append else []
+    if workdir is not None:
+        workdir.mkdir(parents=True, exist_ok=True)
+        paths.append(workdir / "benchmark.jsonl")
+    for path in paths:
+        with path.open("a") as file:
+            file.write(line + "\n")

@@ -17,7 +17,7 @@ import optax
 
 from data_pipelines import loader
 from data_pipelines.dataset import Dataset, Mapped, Source
-from data_pipelines.transforms.align import ROOTS, Align, standardised
+from data_pipelines.transforms.align import Align, for_dataset, standardised
 from experiments import optimizers
 from experiments.errors import RunError
 from kdjax import augment
@@ -104,11 +104,11 @@ def build_data(config: ml_collections.ConfigDict) -> Data:
     options = config.data.to_dict()
     module = named("data_pipelines.datasets", options.pop("name"))
     align_options, cached = options.pop("align"), options.pop("cache")
+    standardise = options.pop("standardise")
     dataset = call("data", module.load, **options)
-    align_options.setdefault("root", ROOTS[dataset.topology])
-    align_options.setdefault("modalities", dataset.modalities)
-    plain = call("data.align", Align, **align_options)
-    align = standardised(plain, dataset.splits["train"])
+    align = call("data.align", for_dataset, dataset=dataset, **align_options)
+    if standardise:
+        align = standardised(align, dataset.splits["train"])
     sources = {name: Mapped(source, align) for name, source in dataset.splits.items()}
     if cached:
         sources = {name: loader.cache(source) for name, source in sources.items()}

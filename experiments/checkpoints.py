@@ -108,8 +108,11 @@ def save(
         raise RunError(f"cannot write the checkpoint {path}: {error}") from error
 
 
-def _whole(folder: epath.Path) -> Iterator[tuple[int, dict]]:
-    """Steps and progress of the undamaged checkpoints, the newest first."""
+def _whole(folder: epath.Path, *, move: bool) -> Iterator[tuple[int, dict]]:
+    """Steps and progress of the undamaged checkpoints, the newest first.
+
+    With `move`, damaged ones are renamed, so that they do not count any more.
+    """
     for step in steps(folder):
         path = folder / f"{step}.json"
         try:
@@ -121,14 +124,20 @@ def _whole(folder: epath.Path) -> Iterator[tuple[int, dict]]:
             yield step, manifest["progress"]
         else:
             logging.warning("checkpoint %s is damaged and not used: %s", step, damage)
+            if move and jax.process_index() == 0:
+                _set_aside(path)
+                _set_aside(folder / str(step))
 
 
-def restore(folder: epath.Path, like: Any) -> tuple[int, Any, dict] | None:
+def restore(
+    folder: epath.Path, like: Any, *, move_damaged: bool = False
+) -> tuple[int, Any, dict] | None:
     """The newest whole checkpoint.
 
     Args:
       folder: where checkpoints live.
       like: a tree of the same structure, shapes, types and shardings.
+      move_damaged: rename damaged ones to ``.set-aside-n``; nothing is deleted.
 
     Returns:
       Step, tree and progress; None where nothing was ever saved.
@@ -136,7 +145,7 @@ def restore(folder: epath.Path, like: Any) -> tuple[int, Any, dict] | None:
     Raises:
       RunError: where checkpoints exist and none is whole.
     """
-    for step, progress in _whole(folder):
+    for step, progress in _whole(folder, move=move_damaged):
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
         with ocp.StandardCheckpointer() as checkpointer:
             tree = checkpointer.restore(folder / str(step), abstract)

@@ -68,9 +68,10 @@ def predict(
 
 def summary(predictions: Predictions) -> dict[str, float]:
     """Accuracy, macro F1 and mean class accuracy, in [0, 1], and the count."""
-    counts = metrics.confusion_matrix(predictions.logits, predictions.label)
+    logits, label = jnp.asarray(predictions.logits), jnp.asarray(predictions.label)
+    counts = metrics.confusion_matrix(logits, label)
     return {
-        "accuracy": float(jnp.trace(counts) / counts.sum()),
+        "accuracy": int(jnp.trace(counts)) / int(counts.sum()),
         "macro_f1": float(metrics.macro_f1(counts)),
         "mean_class_accuracy": float(metrics.mean_class_accuracy(counts)),
         "examples": int(counts.sum()),

@@ -75,7 +75,11 @@ def table(run: Outcome, reference: Reference | None) -> list[dict[str, Any]]:
             rows.append({**about, "split": split, "numbers": numbers})
     if reference is not None and reference.name != ALONE:
         about = dict.fromkeys(("inputs", "model", "method", "epochs"), "")
-        about |= {"role": reference.name, "colour": 1, "split": run.split}
+        about |= {
+            "role": reference.name,
+            "colour": reference.colour,
+            "split": run.split,
+        }
         rows.append({**about, "numbers": reference_numbers(run, reference)})
     return rows
 
@@ -108,11 +112,13 @@ def _compared(run: Outcome, reference: Reference) -> str:
     theirs = reference_numbers(run, reference)
     gain, f1 = (ours[name] - theirs[name] for name in ("accuracy", "macro_f1"))
     won, lost, chance = mended(run, reference)
+    size = "< 0.001" if chance < 0.001 else f"= {chance:.2g}"
+    subject = "Distillation" if run.distilled else "The network"
     return (
-        f"Distillation brings {points(gain)} points of accuracy and {points(f1)} of "
+        f"{subject} brings {points(gain)} points of accuracy and {points(f1)} of "
         f"macro F1 over the undistilled student ({reference.name}), which reaches "
         f"{_score(theirs)}: {won} examples are right only with it, {lost} only without "
-        f"(sign test p = {chance:.2g}, one run)."
+        f"(sign test p {size}, one run)."
     )
 
 
@@ -158,7 +164,9 @@ def tiles(run: Outcome, reference: Reference | None) -> list[Tile]:
     found = [tile(kind, student, mine, run.colours[student])]
     if reference is not None:
         theirs = reference_numbers(run, reference)
-        found.append(tile("Undistilled student", reference.name, theirs, 1))
+        found.append(
+            tile("Undistilled student", reference.name, theirs, reference.colour)
+        )
         gain, f1 = (mine[name] - theirs[name] for name in ("accuracy", "macro_f1"))
         note = f"points of accuracy, macro F1 {points(f1)}"
         found.append(Tile("Gain", points(gain), note, None))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 import optax
 
@@ -50,9 +51,15 @@ def constant(
     return lambda step: learning_rate
 
 
-def adamw(rate: optax.Schedule, *, weight_decay: float) -> optax.GradientTransformation:
-    """Adam with decoupled weight decay."""
-    return optax.adamw(rate, weight_decay=weight_decay)
+def adamw(
+    rate: optax.Schedule, *, weight_decay: float, decay_vectors: bool = True
+) -> optax.GradientTransformation:
+    """Adam with decoupled weight decay, on request of matrices and kernels alone."""
+
+    def decayed(params):
+        return jax.tree.map(lambda leaf: decay_vectors or leaf.ndim > 1, params)
+
+    return optax.adamw(rate, weight_decay=weight_decay, mask=decayed)
 
 
 def adam_l2(

@@ -54,10 +54,11 @@ class Outcome(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """The undistilled student: its name, and predictions in the student's order."""
+    """The undistilled student: predictions in the student's order, number of a colour."""
 
     name: str
     predictions: Predictions
+    colour: int
 
 
 def read(workdir: epath.Path) -> Outcome:
@@ -67,10 +68,13 @@ def read(workdir: epath.Path) -> Outcome:
       RunError: where a file is missing or damaged.
     """
     config, log = _json(workdir / "config.json"), read_log(workdir / "metrics.jsonl")
+    if not config.get("roles"):
+        raise RunError(f"{workdir / 'config.json'} is not the config of a run")
     results, roles = None, ordered(config["roles"])
+    splits = {line["split"] for line in log}
     if (workdir / "results.json").exists():
         results = _json(workdir / "results.json")
-    splits = {line["split"] for line in log}
+        splits = set().union(*results["roles"].values())
     split = "val" if "val" in splits else "test"
     names = roles if results is not None else ()
     predictions = {name: read_predictions(workdir, name, split) for name in names}
@@ -176,7 +180,7 @@ def undistilled(run: Outcome, baseline: str) -> Reference | None:
         return None
     if not baseline:
         alone = run.predictions.get(ALONE)
-        return None if alone is None else Reference(ALONE, alone)
+        return alone and Reference(ALONE, alone, run.colours[ALONE])
     other = epath.Path(baseline).expanduser()
     mine = run.predictions[run.student]
     theirs = read_predictions(other, STUDENT, run.split)
@@ -191,12 +195,18 @@ def undistilled(run: Outcome, baseline: str) -> Reference | None:
     theirs = Predictions(*(field[rows] for field in theirs))
     if mine.logits.shape != theirs.logits.shape or (mine.label != theirs.label).any():
         raise RunError(f"{other} has other classes than {run.path}")
-    return Reference(f"{STUDENT} of {other.name}", theirs)
+    # Where the run has an undistilled student too, the other's colour is one of its own.
+    colour = max(run.colours.values()) + 1 if ALONE in run.roles else 1
+    return Reference(f"{STUDENT} of {other.name or other}", theirs, colour)
 
 
-def series(lines: list[dict[str, Any]], name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Epochs and values of the lines that have a value of this name."""
-    found = [line for line in lines if name in line]
-    return tuple(
-        np.array([float(line[key]) for line in found]) for key in ("epoch", name)
-    )
+def series(
+    log: list[dict[str, Any]], role: str, split: str, name: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Epochs [n] and values [n] of the lines that have such a value."""
+    found = [
+        (float(line["epoch"]), float(line[name]))
+        for line in log
+        if (line["role"], line["split"]) == (role, split) and name in line
+    ]
+    return tuple(np.array(found).reshape(-1, 2).T)

@@ -135,7 +135,9 @@ def _axes(width: float, height: float, title: str, ylabel: str):
 
 def _legend(figure: Figure, lines: Sequence, names: Sequence[str]) -> None:
     names = [shorten(name, 32) for name in names]
-    columns = 2 if max(map(len, names)) > 12 else 4
+    # As many as fit: a line sample and ten-point letters, in inches.
+    room = figure.get_figwidth() - 0.2
+    columns = max(1, int(room / (0.65 + 0.085 * max(map(len, names)))))
     figure.legend(lines, names, loc="outside lower center", ncols=columns)
 
 
@@ -174,27 +176,27 @@ def terms(title: str, series: Mapping[str, Series]) -> Figure:
     return figure
 
 
-def scores(
+def by_role(
     title: str, series: Mapping[str, Series], colours: Mapping[str, int], ylabel: str
 ) -> Figure:
-    """Curves in percent, one a role.
+    """Curves of one quantity, one a role.
 
     Args:
       title: of the figure.
-      series: epochs [n] and values [n] in [0, 1] by role.
+      series: epochs [n] and values [n] by role.
       colours: number of each role's colour, dash and marker.
       ylabel: what the values are.
 
     Returns:
       The figure.
     """
-    figure, axes = _axes(5.4, 3.7, title, f"{ylabel} (%)")
+    figure, axes = _axes(5.4, 3.7, title, ylabel)
     lines = []
     for role, (epochs, values) in series.items():
         number, many = colours[role], len(values) > 40
         lines += axes.plot(
             epochs,
-            100 * smooth(values, 2 * (len(values) // 60) + 1),
+            smooth(values, 2 * (len(values) // 60) + 1),
             color=f"C{number}",
             linestyle=DASHES[number % len(DASHES)],
             marker=None if many else MARKERS[number % len(MARKERS)],
@@ -245,7 +247,9 @@ def confusion(counts: np.ndarray, classes: Sequence[str], title: str) -> Figure:
     return figure
 
 
-def gains(values: np.ndarray, classes: Sequence[str], title: str, label: str) -> Figure:
+def gains(
+    values: np.ndarray, classes: Sequence[str], title: str, label: str, *, losses: int
+) -> Figure:
     """Sorted bars of the gain of each class, the greatest on top.
 
     Args:
@@ -253,24 +257,26 @@ def gains(values: np.ndarray, classes: Sequence[str], title: str, label: str) ->
       classes: K names.
       title: of the figure.
       label: what a value is.
+      losses: number of the colour of bars below zero.
 
     Returns:
-      The figure; losses have the colour of the undistilled student.
+      The figure.
     """
     order = [k for k in np.argsort(values, kind="stable") if np.isfinite(values[k])]
     found = values[order]
     figure = Figure(figsize=(6.6, 1.3 + 0.27 * len(order)), layout="constrained")
     axes = figure.add_subplot()
-    colours = ["C0" if value > 0 else "C1" for value in found]
+    colours = ["C0" if value > 0 else f"C{losses}" for value in found]
     bars = axes.barh(range(len(order)), found, height=0.72, color=colours)
-    texts = [f"{value:+.1f}" if value else "0" for value in found]
-    axes.bar_label(bars, texts, padding=4, fontsize=9)
+    texts = [f"{v:+.1f}".replace("-", "−") if v else "0" for v in found]
+    axes.bar_label(bars, texts, padding=4, fontsize=9.5)
     names = [shorten(classes[k]) for k in order]
-    axes.set_yticks(range(len(order)), names, fontsize=9.5)
+    axes.set_yticks(range(len(order)), names, fontsize=10)
     axes.axvline(0, color=matplotlib.rcParams["text.color"], linewidth=0.9)
-    reach = max(np.abs(found).max(initial=0.0), 1.0)
-    low, high = min(found.min(initial=0.0), 0.0), max(found.max(initial=0.0), 0.0)
-    axes.set_xlim(low - (0.16 * reach if low else 0.02), high + 0.16 * reach)
+    low, high = found.min(initial=0.0), found.max(initial=0.0)
+    # Room for the numbers at the bars' ends.
+    room = 0.16 * max(high - low, 1.0)
+    axes.set_xlim(low - room if low else -0.1 * room, high + room)
     axes.set_ylim(-0.7, len(order) - 0.3)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

@@ -47,7 +47,7 @@ def load(path: epath.Path) -> Predictor:
         )
         network = build_network("", parts["model"], parts["inputs"], dataset)
         align = parts["align"]
-        align["statistics"] = from_json(align["statistics"])
+        align["statistics"] = from_json(align["statistics"]) or None
         align["modalities"] = network.inputs
         align["root"] = align["root"] and tuple(align["root"])
         variables, _ = files.load_variables(path, None)

@@ -26,49 +26,49 @@ from experiments.plots import Image
 
 LIBRARIES = ("kdjax", "jax", "flax", "optax", "grain", "numpy")
 SCORES = {"accuracy": "accuracy", "macro_f1": "macro F1"}
+"""Measures that are followed over the epochs, and their names."""
+
+
+def curve(
+    run: Outcome, out: epath.Path, split: str, name: str, title: str, *, scale=1.0
+) -> list[Image]:
+    """One quantity over the epochs, a line a role; nothing where nothing has it."""
+    found = {}
+    for role in run.roles:
+        epochs, values = outcome.series(run.log, role, split, name)
+        if len(epochs):
+            found[role] = (epochs, scale * values)
+    if not found:
+        return []
+    label = SCORES.get(name, name.replace("_", " "))
+    label += " (%)" if scale == 100 else ""
+    draw = functools.partial(plots.by_role, title, found, run.colours, label)
+    return [plots.save(out, f"{name}_{split}", draw)]
 
 
 def training_curves(run: Outcome, out: epath.Path) -> list[Image]:
-    """Loss terms, one figure a role, and the training accuracy of all."""
-    lines = [line for line in run.log if line["split"] == "train"]
-    images, accuracy = [], {}
+    """Loss terms, one figure a role; training accuracy and gradient norm of all."""
+    images, known = [], {*outcome.WHERE, "accuracy", "grad_norm"}
     for index, role in enumerate(run.roles):
-        mine = [line for line in lines if line["role"] == role]
-        names = dict.fromkeys(name for line in mine for name in line)
-        terms = [n for n in names if n not in {*outcome.WHERE, "accuracy"}]
+        lines = [line for line in run.log if line["role"] == role]
+        lines = [line for line in lines if line["split"] == "train"]
+        terms = {name for line in lines for name in line} - known
         # The total first: it is the thick line.
-        terms.sort(key=lambda name: name != "loss")
+        terms = sorted(terms, key=lambda name: (name != "loss", name))
         if terms:
-            series = {name: outcome.series(mine, name) for name in terms}
+            series = {n: outcome.series(run.log, role, "train", n) for n in terms}
             draw = functools.partial(plots.terms, f"Training: {role}", series)
             images.append(plots.save(out, f"loss_{index}", draw))
-        if "accuracy" in names:
-            accuracy[role] = outcome.series(mine, "accuracy")
-    if accuracy:
-        draw = functools.partial(
-            plots.scores, "Training accuracy", accuracy, run.colours, "accuracy"
-        )
-        images.append(plots.save(out, "accuracy_train", draw))
-    return images
+    images += curve(run, out, "train", "accuracy", "Training accuracy", scale=100)
+    return images + curve(run, out, "train", "grad_norm", "Norm of the gradient")
 
 
 def evaluation_curves(run: Outcome, out: epath.Path) -> list[Image]:
     """Accuracy and macro F1 on the judged split over the epochs, one line a role."""
     images = []
-    for measure, label in SCORES.items():
-        found = {}
-        for role in run.roles:
-            lines = [
-                line
-                for line in run.log
-                if (line["role"], line["split"]) == (role, run.split)
-            ]
-            if lines:
-                found[role] = outcome.series(lines, measure)
-        if found:
-            title = f"{label[0].upper()}{label[1:]} on the {run.split} split"
-            draw = functools.partial(plots.scores, title, found, run.colours, label)
-            images.append(plots.save(out, f"{measure}_{run.split}", draw))
+    for name, label in SCORES.items():
+        title = f"{label[0].upper()}{label[1:]} on the {run.split} split"
+        images += curve(run, out, run.split, name, title, scale=100)
     return images
 
 
@@ -94,7 +94,10 @@ def gain_by_class(
     values = findings.gain_by_class(run, reference)
     title = f"{run.student} against {reference.name}"
     label = "gain in the share recognised (percentage points)"
-    draw = functools.partial(plots.gains, values, run.classes, title, label)
+    names = run.classes
+    draw = functools.partial(
+        plots.gains, values, names, title, label, losses=reference.colour
+    )
     signs = {"better": values > 0, "worse": values < 0, "unchanged": values == 0}
     return {
         "image": plots.save(out, "gain_by_class", draw),
@@ -168,6 +171,36 @@ def render(context: dict[str, Any]) -> str:
     return environment.get_template("report.html.jinja").render(context)
 
 
+def facts(
+    run: Outcome,
+    reference: Reference | None,
+    config: ml_collections.ConfigDict,
+    out: epath.Path,
+) -> dict[str, Any]:
+    """What the page's template asks for; draws every figure."""
+    cards, no_cards = shown_samples(run, reference, config, out)
+    return {
+        "name": run.path.name or str(run.path),
+        "run": run,
+        "summary": findings.summary(run, reference),
+        "tiles": findings.tiles(run, reference),
+        "warnings": findings.not_finite(run),
+        "table": findings.table(run, reference),
+        "training": training_curves(run, out),
+        "evaluation": evaluation_curves(run, out),
+        "confusions": confusions(run, out),
+        "gain": gain_by_class(run, reference, out),
+        "reference": reference,
+        "pairs": findings.confused_pairs(run, reference),
+        "samples": cards,
+        "no_samples": no_cards,
+        "commands": commands(run.path),
+        "versions": versions(),
+        "config": json.dumps(run.config, indent=2, sort_keys=True),
+        "themes": plots.THEMES,
+    }
+
+
 def write(
     config: ml_collections.ConfigDict, workdir: epath.Path, baseline: str = ""
 ) -> epath.Path:
@@ -189,27 +222,7 @@ def write(
     reference = outcome.undistilled(run, baseline)
     out = workdir / "report"
     out.mkdir(parents=True, exist_ok=True)
-    cards, no_cards = shown_samples(run, reference, config, out)
-    context = {
-        "name": workdir.name,
-        "run": run,
-        "summary": findings.summary(run, reference),
-        "tiles": findings.tiles(run, reference),
-        "warnings": findings.not_finite(run),
-        "table": findings.table(run, reference),
-        "training": training_curves(run, out),
-        "evaluation": evaluation_curves(run, out),
-        "confusions": confusions(run, out),
-        "gain": gain_by_class(run, reference, out),
-        "reference": reference,
-        "pairs": findings.confused_pairs(run, reference),
-        "samples": cards,
-        "no_samples": no_cards,
-        "commands": commands(workdir),
-        "versions": versions(),
-        "config": json.dumps(run.config, indent=2, sort_keys=True),
-        "themes": plots.THEMES,
-    }
+    context = facts(run, reference, config, out)
     write_text(out / "index.html", render(context))
     return out / "index.html"
 

@@ -43,6 +43,10 @@ _BASELINE = flags.DEFINE_string(
 _TABLE = flags.DEFINE_string("table", "", "table: its name in the config.")
 _ROWS = flags.DEFINE_list("rows", [], "table: only these rows; all by default.")
 _SEEDS = flags.DEFINE_list("seeds", ["1"], "table: seeds, joined by commas.")
+_STEPS = flags.DEFINE_integer("steps", 50, "benchmark: steps that are timed.")
+_APPEND = flags.DEFINE_string("append", "", "benchmark: file to add its line to.")
+_COMPARE = flags.DEFINE_string("compare", "", "benchmark: file with earlier lines.")
+_PROFILE = flags.DEFINE_bool("profile", False, "benchmark: trace to WORKDIR/profile.")
 _TRACEBACK = flags.DEFINE_bool("traceback", False, "Show where an error arose.")
 
 
@@ -67,9 +71,11 @@ def stored_config(workdir: epath.Path) -> ml_collections.ConfigDict:
 
 def dispatch() -> None:
     """Runs the mode that the flags name."""
-    if not _WORKDIR.value:
+    benchmark = _MODE.value == "benchmark" and _CONFIG.value
+    if not _WORKDIR.value and not benchmark:
         raise RunError("--workdir is missing: the folder of the run")
-    workdir = epath.Path(_WORKDIR.value).expanduser()
+    # Measuring a config needs no folder to keep anything in.
+    workdir = epath.Path(_WORKDIR.value).expanduser() if _WORKDIR.value else None
     config = _CONFIG.value or stored_config(workdir)
     mode = importlib.import_module(f"experiments.{MODES[_MODE.value]}")
     mode.main(config, workdir, flags.FLAGS)

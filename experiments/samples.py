@@ -19,7 +19,7 @@ from experiments.plots import shorten
 from kdjax import skeletons
 
 INSTANTS = 6
-WIDTH, HEIGHT = 9.2, 3.5
+WIDTH, HEIGHT = 7.6, 3.5
 
 
 class Choice(NamedTuple):
@@ -132,7 +132,7 @@ def figure(
       The figure. Each stick figure stands over its instant of the signal.
     """
     drawn = Figure(figsize=(WIDTH, HEIGHT))
-    left, width = 0.065, 0.635
+    left, width = 0.075, 0.585
     both = "skeleton" in example and "inertial" in example
     if "skeleton" in example:
         box = [left, 0.47, width, 0.51] if both else [left, 0.12, width, 0.82]
@@ -141,9 +141,9 @@ def figure(
         aspect = WIDTH * box[2] / (HEIGHT * box[3])
         strip(drawn.add_axes(box), clip, found.edges, aspect)
     if "inertial" in example:
-        box = [left, 0.13, width, 0.3] if both else [left, 0.13, width, 0.82]
+        box = [left, 0.15, width, 0.3] if both else [left, 0.15, width, 0.8]
         signal(drawn.add_axes(box), example["inertial"])
-    likeliest(drawn.add_axes([0.74, 0.13, 0.235, 0.78]), top, true)
+    likeliest(drawn.add_axes([0.70, 0.13, 0.28, 0.78]), top, true)
     return drawn
 
 
@@ -169,14 +169,13 @@ def strip(
     if not finite.any():
         return
     # Each figure is centred in its cell: a walk shows as steps, not as a way.
-    centre = [
-        np.mean(p[seen, 0]) if seen.any() else 0 for p, seen in zip(poses, finite)
-    ]
-    poses[..., 0] -= np.array(centre)[:, None, None]
+    left = np.where(finite, poses[..., 0], np.inf).min(axis=(1, 2))
+    right = np.where(finite, poses[..., 0], -np.inf).max(axis=(1, 2))
+    seen = np.isfinite(left)
+    poses[seen, ..., 0] -= ((left + right)[seen] / 2)[:, None, None]
     low, high = np.nanmin(poses[..., 1]), np.nanmax(poses[..., 1])
-    height = 1.1 * max(high - low, 1e-6)
-    reach = np.nanmax(np.abs(poses[..., 0]))
-    cell = max(2.1 * reach, height * aspect / INSTANTS)
+    height = 1.08 * max(high - low, 1e-6)
+    cell = max(1.12 * (right - left)[seen].max(), height * aspect / INSTANTS)
     poses[..., 0] += ((np.arange(INSTANTS) + 0.5) * cell)[:, None, None]
     ink, middle = matplotlib.rcParams["text.color"], (low + high) / 2
     bones = poses[:, :, np.array(edges)].reshape(-1, 2, 2)
@@ -223,10 +222,10 @@ def likeliest(axes: Axes, top: Sequence[tuple[str, float]], true: str) -> None:
     """
     axes.set_axis_off()
     faint = matplotlib.rcParams["grid.color"]
-    axes.text(0, -1, f"true: {shorten(true)}", fontweight="bold", va="center")
+    axes.text(0, -1, f"true: {shorten(true, 18)}", fontweight="bold", va="center")
     for place, (name, probability) in enumerate(top):
         mark, colour = ("✓ ", "C2") if name == true else ("", "C0")
-        axes.text(0, place - 0.3, mark + shorten(name, 22), va="center")
+        axes.text(0, place - 0.3, mark + shorten(name, 20), va="center")
         axes.text(1, place - 0.3, f"{100 * probability:.0f} %", ha="right", va="center")
         axes.barh(place, 1, height=0.22, color=faint, alpha=0.6)
         axes.barh(place, probability, height=0.22, color=colour)

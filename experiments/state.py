@@ -123,7 +123,7 @@ class Run:
         self.step = self.phase = self.phase_step = 0
         self.epochs = dict.fromkeys(experiment.roles, 0)
         self._folder = workdir / "checkpoints"
-        restored = checkpoints.restore(self._folder, self.states)
+        restored = checkpoints.restore(self._folder, self.states, move_damaged=True)
         kept = {"log_offset": 0, "pending": [], "loaders": {}}
         if restored is not None:
             self.step, self.states, kept = restored

@@ -151,9 +151,7 @@ def settle(dispatch: Callable[[], Any]) -> None:
     jax.block_until_ready(result)
 
 
-def timed(
-    dispatch: Callable[[], Any], count: int, compiled: list[str]
-) -> np.ndarray:
+def timed(dispatch: Callable[[], Any], count: int, compiled: list[str]) -> np.ndarray:
     """`intervals`, which must not contain a compilation.
 
     Raises:

@@ -145,14 +145,9 @@ def replay_phase(run: Run, phase: Phase) -> None:
 
 
 def finish(run: Run) -> dict[str, dict]:
-    """Evaluates every role; writes its model, its predictions and ``results.json``.
-
-    A run that has ended before returns what it wrote then.
-    """
-    path = run.workdir / "results.json"
-    if path.exists():
-        return json.loads(path.read_text())["roles"]
+    """Evaluates every role; writes its model, its predictions and ``results.json``."""
     run.pending.flush()
+    # Before the evaluation: a run killed in it evaluates again and logs the same lines.
     run.save()
     results = evaluate_roles(run, tuple(run.experiment.roles), keep=True)
     for name, state in run.states.items():
@@ -161,7 +156,7 @@ def finish(run: Run) -> dict[str, dict]:
         trajectory.save(run.experiment, model, name, own, run.mesh)
     ended = {"step": run.step, "epochs": run.epochs, "roles": results}
     if jax.process_index() == 0:
-        write_text(path, json.dumps(ended, indent=2) + "\n")
+        write_text(run.workdir / "results.json", json.dumps(ended, indent=2) + "\n")
     return results
 
 
@@ -179,6 +174,9 @@ def train(experiment: Experiment, workdir: epath.Path) -> dict[str, dict]:
       RunError: in one sentence, where the run cannot go on.
       Interrupted: after a checkpoint, where a signal asked the run to end.
     """
+    ended = workdir / "results.json"
+    if ended.exists():
+        return json.loads(ended.read_text())["roles"]
     run, steps = Run(experiment, workdir), compile_steps(experiment)
     trajectory.check_replayed(experiment, run.states, run.mesh)
     phases = experiment.phases

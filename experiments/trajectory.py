@@ -74,7 +74,7 @@ def describe(experiment: Experiment, role: str) -> dict[str, str]:
     options = experiment.config.data.to_dict()
     del options["data_dir"], options["cache"]
     align = dataclasses.asdict(data.align)
-    align["statistics"] = to_json(data.align.statistics)
+    align["statistics"] = to_json(data.align.statistics or {})
     parts = {
         "classes": data.dataset.classes,
         "data": options,

@@ -79,23 +79,30 @@ def time_warp(
 
 
 def rotation_matrices(
-    key: PRNGKeyArray, count: int, *, max_angle: float
+    key: PRNGKeyArray,
+    count: int,
+    *,
+    max_angle: float,
+    axis: tuple[float, float, float] | None = None,
 ) -> Float[Array, "B 3 3"]:
-    r"""Random rotations about random axes, :math:`R = I + \sin a\,K + (1-\cos a)K^2`.
+    r"""Random rotations, :math:`R = I + \sin a\,K + (1-\cos a)K^2`.
 
     Args:
       key: random key.
       count: how many.
-      max_angle: largest angle in degrees.
+      max_angle: largest angle in degrees, either way.
+      axis: unit vector that all turn about; without it each draws its own.
 
     Returns:
       Rotation matrices.
     """
     axis_key, angle_key = jax.random.split(key)
-    axis = jax.random.normal(axis_key, (count, 3))
-    axis = axis / jnp.maximum(jnp.linalg.norm(axis, axis=-1, keepdims=True), 1e-6)
-    angle = jnp.deg2rad(max_angle) * jax.random.uniform(angle_key, (count, 1, 1))
-    x, y, z = axis[:, 0], axis[:, 1], axis[:, 2]
+    drawn = jax.random.normal(axis_key, (count, 3))
+    drawn = drawn / jnp.maximum(jnp.linalg.norm(drawn, axis=-1, keepdims=True), 1e-6)
+    drawn = drawn if axis is None else jnp.broadcast_to(jnp.asarray(axis), (count, 3))
+    angle = jax.random.uniform(angle_key, (count, 1, 1), minval=-1.0, maxval=1.0)
+    angle = jnp.deg2rad(max_angle) * angle
+    x, y, z = drawn[:, 0], drawn[:, 1], drawn[:, 2]
     zero = jnp.zeros_like(x)
     cross = jnp.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(-1, 3, 3)
     identity = jnp.eye(3)[None]
@@ -104,7 +111,12 @@ def rotation_matrices(
 
 
 def rotate(
-    key: PRNGKeyArray, batch: Batch, *, name: str, max_angle: float = 15.0
+    key: PRNGKeyArray,
+    batch: Batch,
+    *,
+    name: str,
+    max_angle: float = 15.0,
+    axis: tuple[float, float, float] | None = None,
 ) -> Batch:
     """Rotates each example's last axis of three by one random rotation.
 
@@ -112,7 +124,8 @@ def rotate(
       key: random key.
       batch: holds `name`, with groups of three channels last.
       name: the modality that is rotated.
-      max_angle: largest angle in degrees.
+      max_angle: largest angle in degrees, either way.
+      axis: unit vector to turn about, such as the vertical; random without it.
 
     Returns:
       The batch with one entry replaced.
@@ -126,7 +139,7 @@ def rotate(
             f"{name} of shape {array.shape} has no groups of three channels to rotate"
         )
     groups = array.reshape(len(array), -1, 3)
-    turns = rotation_matrices(key, len(array), max_angle=max_angle)
+    turns = rotation_matrices(key, len(array), max_angle=max_angle, axis=axis)
     turned = jnp.matmul(groups, turns.mT, precision=EXACT)
     return {**batch, name: turned.reshape(array.shape)}
 
@@ -164,7 +177,12 @@ def jitter(
 
 
 def mixup(
-    key: PRNGKeyArray, batch: Batch, *, num_classes: int, alpha: float = 0.2
+    key: PRNGKeyArray,
+    batch: Batch,
+    *,
+    num_classes: int,
+    alpha: float = 0.2,
+    probability: float = 1.0,
 ) -> Batch:
     r"""Mixes each example with another, :math:`\lambda x_i + (1 - \lambda) x_j`.
 
@@ -176,6 +194,7 @@ def mixup(
       batch: arrays under the keys of `TIMED` are mixed.
       num_classes: width of the added ``target [B K]``, the mixture of the labels.
       alpha: parameter of the Beta distribution of :math:`\lambda`, positive.
+      probability: share of the examples that are mixed at all.
 
     Returns:
       The batch with mixed modalities and the key ``target`` added.
@@ -191,19 +210,20 @@ def mixup(
         raise ValueError(f"mixup's alpha is {alpha}, not positive")
     names = [name for name in TIMED if name in batch]
     count = len(batch["label"])
-    weight_key, order_key = jax.random.split(key)
+    weight_key, order_key, mixed_key = jax.random.split(key, 3)
     weight = jax.random.beta(weight_key, alpha, alpha, (count,))
     weight = jnp.maximum(weight, 1.0 - weight)
     order = jax.random.permutation(order_key, count)
-    weight = jnp.where(batch["mask"][order] > 0, weight, 1.0)
+    mixed = jax.random.bernoulli(mixed_key, probability, (count,))
+    weight = jnp.where(mixed & (batch["mask"][order] > 0), weight, 1.0)
 
     def mix(array):
         part = weight.reshape((count,) + (1,) * (array.ndim - 1))
         return part * array + (1.0 - part) * array[order]
 
-    mixed = {name: mix(batch[name]) for name in names}
+    arrays = {name: mix(batch[name]) for name in names}
     one_hot = jax.nn.one_hot(batch["label"], num_classes)
-    return {**batch, **mixed, "target": mix(one_hot)}
+    return {**batch, **arrays, "target": mix(one_hot)}
 
 
 def compose(*functions: Callable[[PRNGKeyArray, Batch], Batch]) -> Callable:

@@ -8,7 +8,7 @@ computed from it. ``mask`` is 1 for a real example and 0 for padding.
 import jax
 import jax.numpy as jnp
 
-from kdjax.typing import Array, Float, Int, Shaped
+from kdjax.typing import Array, Bool, Float, Int, Shaped
 
 
 def accuracy(
@@ -30,7 +30,8 @@ def accuracy(
     Raises:
       ValueError: where the shapes disagree.
     """
-    return _weighted(jnp.argmax(logits, axis=-1) == label, logits, label, mask)
+    _check(logits, label, mask)
+    return _weighted(jnp.argmax(logits, axis=-1) == label, mask)
 
 
 def top_k_accuracy(
@@ -56,8 +57,9 @@ def top_k_accuracy(
     """
     if not 1 <= k <= logits.shape[-1]:
         raise ValueError(f"k is {k} where there are {logits.shape[-1]} classes")
+    _check(logits, label, mask)
     best = jax.lax.top_k(logits, k)[1]
-    return _weighted((best == label[..., None]).any(axis=-1), logits, label, mask)
+    return _weighted((best == label[..., None]).any(axis=-1), mask)
 
 
 def confusion_matrix(
@@ -138,15 +140,17 @@ def mean_class_accuracy(confusion: Shaped[Array, "K K"]) -> Float[Array, ""]:
     return (recall * present).sum() / jnp.maximum(present.sum(), 1.0)
 
 
-def _weighted(hit, logits, label, mask) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Sum of the hits and of the weights."""
-    _check(logits, label, mask)
-    weight = jnp.ones(label.shape) if mask is None else mask
+def _weighted(
+    hit: Bool[Array, "*B"], mask: Float[Array, "*B"] | None
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Sum of the weights of the hits, and of all weights."""
+    weight = jnp.ones(hit.shape) if mask is None else mask
     weight = weight.astype(jnp.float32)
     return jnp.sum(hit.astype(jnp.float32) * weight), jnp.sum(weight)
 
 
-def _check(logits, label, mask) -> None:
+def _check(logits: Array, label: Array, mask: Array | None) -> None:
+    """Raises ValueError where the shapes disagree, instead of broadcasting."""
     if label.shape != logits.shape[:-1]:
         raise ValueError(f"logits have shape {logits.shape}, labels {label.shape}")
     if mask is not None and mask.shape != label.shape:

@@ -30,12 +30,17 @@ def distilled():
 
 
 def teacher_variables(batch):
-    return {"teacher": TEACHER.init(jax.random.key(3), batch, {})}
+    return {"teacher": jax.jit(TEACHER.init)(jax.random.key(3), batch, {})}
 
 
-def step_of(method, *, donate=False):
-    step = functools.partial(core.train_step, method, OPTIMIZER)
+def step_of(method, optimizer=OPTIMIZER, *, donate=False):
+    step = functools.partial(core.train_step, method, optimizer)
     return jax.jit(step, donate_argnums=0 if donate else ())
+
+
+def start(method, batch, frozen, optimizer=OPTIMIZER):
+    init = functools.partial(core.init_state, method, optimizer)
+    return jax.jit(init)(KEY, batch, frozen)
 
 
 def run(step, state, frozen, batches):
@@ -59,24 +64,25 @@ def test_a_network_names_the_input_that_a_batch_lacks():
 
 def test_inference_reads_what_training_has_stored():
     batch = tiny.batch()
-    params, state = STUDENT.init(KEY, batch)
-    _, trained = STUDENT.train(params, state, batch, KEY)
+    params, state = jax.jit(STUDENT.init)(KEY, batch)
+    _, trained = jax.jit(STUDENT.train)(params, state, batch, KEY)
     mean = state["batch_stats"]["BatchNorm_0"]["mean"]
     moved = trained["batch_stats"]["BatchNorm_0"]["mean"]
     assert jax.tree.structure(trained) == jax.tree.structure(state)
     assert not np.array_equal(mean, moved)
-    before = STUDENT.infer(params, state, batch)["logits"]
-    after = STUDENT.infer(params, trained, batch)["logits"]
+    infer = jax.jit(STUDENT.infer)
+    before = infer(params, state, batch)["logits"]
+    after = infer(params, trained, batch)["logits"]
     assert not np.allclose(before, after)
     # No dropout: a second time gives the same.
-    again = STUDENT.infer(params, trained, batch)["logits"]
+    again = infer(params, trained, batch)["logits"]
     np.testing.assert_array_equal(after, again)
 
 
 def test_a_network_without_state_trains():
     network, batch = tiny.network(norm=False), tiny.batch()
     method = supervised.make(network=network)
-    state = core.init_state(method, OPTIMIZER, KEY, batch, {})
+    state = start(method, batch, {})
     assert state.state == {}
     after, _ = step_of(method)(state, {}, batch, KEY)
     assert after.state == {} and int(after.step) == 1
@@ -86,10 +92,12 @@ def test_a_network_without_state_trains():
 def test_a_few_steps_lower_the_loss(make):
     method, batch = make(), tiny.batch()
     frozen = teacher_variables(batch)
-    state = core.init_state(method, OPTIMIZER, KEY, batch, frozen)
+    state = start(method, batch, frozen)
+
+    predict = jax.jit(functools.partial(core.eval_step, method))
 
     def loss_of(state):
-        logits = core.eval_step(method, state, batch)["logits"]
+        logits = predict(state, batch)["logits"]
         return float(cross_entropy(logits, batch["label"]).mean())
 
     after, metrics = run(step_of(method), state, frozen, [batch] * 15)
@@ -100,8 +108,8 @@ def test_a_few_steps_lower_the_loss(make):
 
 def test_the_norm_of_the_gradient_is_logged():
     method, batch = plain(), tiny.batch()
-    state = core.init_state(method, optax.sgd(1.0), KEY, batch, {})
-    after, metrics = core.train_step(method, optax.sgd(1.0), state, {}, batch, KEY)
+    state = start(method, batch, {}, optax.sgd(1.0))
+    after, metrics = step_of(method, optax.sgd(1.0))(state, {}, batch, KEY)
     # Under SGD of rate one the parameters move by the gradient itself.
     moves = jax.tree.map(lambda a, b: a - b, state.params, after.params)
     squares = sum(
@@ -114,7 +122,7 @@ def test_the_teacher_is_bit_identical_after_training():
     method, batch = distilled(), tiny.batch()
     frozen = teacher_variables(batch)
     before = tiny.copy(frozen)
-    state = core.init_state(method, OPTIMIZER, KEY, batch, frozen)
+    state = start(method, batch, frozen)
     run(step_of(method, donate=True), state, frozen, [batch] * 3)
     tiny.assert_same(before, tiny.copy(frozen))
 
@@ -123,7 +131,7 @@ def test_the_gradient_into_the_teachers_is_exactly_zero():
     batch = tiny.batch()
     method = pskd.make(network=STUDENT, teachers={"teacher": TEACHER}, gate="none")
     frozen = teacher_variables(batch)
-    params, state = method.init(KEY, batch, frozen)
+    params, state = jax.jit(method.init)(KEY, batch, frozen)
     gradient = jax.jit(jax.grad(method.loss, argnums=(0, 2), has_aux=True))
     (ours, theirs), _ = gradient(params, state, frozen, batch, KEY)
     assert any(np.any(leaf) for leaf in jax.tree.leaves(ours))
@@ -138,15 +146,15 @@ def recorder():
     def loss(params, state, frozen, batch, key):
         return jnp.sum(params**2), (state, {"draw": jax.random.uniform(key)})
 
-    init = lambda key, batch, frozen: (jnp.ones(3), {})  # noqa: E731
+    init = lambda key, batch, frozen: (jnp.ones(3), {})
     return core.Method(init, loss, lambda params, state, batch: {})
 
 
 def test_the_key_is_folded_with_the_step():
     method = recorder()
-    state = core.init_state(method, OPTIMIZER, KEY, {}, {})
+    state, update = start(method, {}, {}), step_of(method)
     for step in range(3):
-        state, metrics = core.train_step(method, OPTIMIZER, state, {}, {}, KEY)
+        state, metrics = update(state, {}, {}, KEY)
         expected = jax.random.uniform(jax.random.fold_in(KEY, step))
         assert metrics["draw"] == expected
 
@@ -154,7 +162,7 @@ def test_the_key_is_folded_with_the_step():
 def test_donated_memory_changes_no_number():
     method, batch = distilled(), tiny.batch()
     frozen = teacher_variables(batch)
-    state = core.init_state(method, OPTIMIZER, KEY, batch, frozen)
+    state = start(method, batch, frozen)
     kept, _ = run(step_of(method), state, frozen, [batch] * 2)
     donated, _ = run(step_of(method, donate=True), state, frozen, [batch] * 2)
     tiny.assert_same(kept, donated)
@@ -165,7 +173,7 @@ def test_donated_memory_changes_no_number():
 def test_two_steps_and_two_more_are_four():
     method, batches = distilled(), [tiny.batch(seed) for seed in range(4)]
     frozen = teacher_variables(batches[0])
-    state = core.init_state(method, OPTIMIZER, KEY, batches[0], frozen)
+    state = start(method, batches[0], frozen)
     step = step_of(method)
     whole, metrics = run(step, state, frozen, batches)
     half, _ = run(step, state, frozen, batches[:2])
@@ -176,15 +184,11 @@ def test_two_steps_and_two_more_are_four():
 
 
 def test_eager_equals_jit():
-    method, batch = distilled(), tiny.batch()
-    frozen = teacher_variables(batch)
-    state = core.init_state(method, optax.sgd(0.1), KEY, batch, frozen)
+    method, batch = supervised.make(network=tiny.network()), tiny.batch()
+    state = start(method, batch, {}, optax.sgd(0.1))
     step = functools.partial(core.train_step, method, optax.sgd(0.1))
-    eager, compiled = (
-        step(state, frozen, batch, KEY),
-        jax.jit(step)(state, frozen, batch, KEY),
-    )
-    tiny.assert_close(eager, compiled)
+    eager = step(state, {}, batch, KEY)
+    tiny.assert_close(eager, jax.jit(step)(state, {}, batch, KEY))
 
 
 def test_one_compilation_serves_all_steps():
@@ -197,15 +201,15 @@ def test_one_compilation_serves_all_steps():
     step = step_of(method._replace(loss=counted), donate=True)
     batches = [tiny.batch(seed) for seed in range(4)]
     frozen = teacher_variables(batches[0])
-    state = core.init_state(method, OPTIMIZER, KEY, batches[0], frozen)
+    state = start(method, batches[0], frozen)
     run(step, state, frozen, batches)
     assert len(traces) == 1 and step._cache_size() == 1
 
 
 def test_evaluation_leaves_the_train_state_alone():
     method, batch = plain(), tiny.batch()
-    state = core.init_state(method, OPTIMIZER, KEY, batch, {})
+    state = start(method, batch, {})
     before = tiny.copy(state)
-    outputs = core.eval_step(method, state, batch)
+    outputs = jax.jit(functools.partial(core.eval_step, method))(state, batch)
     assert outputs["logits"].shape == (8, tiny.CLASSES)
     tiny.assert_same(before, tiny.copy(state))

@@ -8,13 +8,13 @@ the import path is the registry, and a kind without a module fails. Such a modul
 
 ``meta`` is the parsed description of the file (``meta["hyper"]``, ``meta["shapes"]``),
 ``inputs`` its input arrays by name, ``weights`` the reference's tensors by checkpoint
-name (empty where the kind has none). Everything is in the reference's own layout, and so
-must the answer be. The answer holds every ``out_<name>`` of the file under ``<name>`` and
-every gradient under the file's own name, ``grad_<input>`` or ``grad_<output>__<input>``.
-Names that the file lacks are welcome: they are checked to be finite.
+name (empty where the kind has none). Everything is in the reference's own layout, and
+so must the answer be. The answer holds every ``out_<name>`` of the file as ``<name>``
+and every gradient under the file's own name, ``grad_<input>`` or
+``grad_<output>__<input>``. Names that the file lacks are checked to be finite.
 
-A module may also have ``check(meta, inputs, want, got)`` for what a tolerance cannot say
-(the support of a heatmap); ``want`` holds the file's whole arrays by the same names.
+A module may also have ``check(meta, inputs, want, got)`` for what a tolerance cannot
+say (the support of a heatmap); ``want`` holds the file's whole arrays by those names.
 """
 
 import importlib

@@ -180,10 +180,12 @@ def read_recording(paths: Sequence[str | pathlib.Path]) -> Example:
 
 
 def _arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
-    if not path.is_file():
-        raise DataError(f"{path}: there is no such file")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        content = io.BytesIO(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    try:
+        with np.load(content, allow_pickle=False) as archive:
             arrays = dict(archive)
     # Readers of damaged files raise whatever their libraries do.
     except Exception as error:

@@ -30,8 +30,8 @@ def skeleton(performance: Performance, *, noise: float = 0.008) -> np.ndarray:
 
     Args:
       performance: what to record.
-      noise: standard deviation in metres of the joints of the trunk; limbs have up to
-        twice as much towards their ends.
+      noise: standard deviation in metres around the shoulders; it is half that at
+        the spine base and twice that at the fingertips.
 
     Returns:
       `[T 1 25 3]` metres from the camera, float32.

@@ -24,11 +24,13 @@ DATA = {
 """Loading options by the name behind the colon of ``--config=file.py:name``."""
 
 
-def data(name: str, **align) -> ml_collections.ConfigDict:
+def data(name: str, *, standardise: bool = True, **align) -> ml_collections.ConfigDict:
     """The ``data`` part of a config.
 
     Args:
       name: one of `DATA`.
+      standardise: with mean and deviation of the training split; without it recordings
+        stay in metres and g, and networks normalise their input.
       **align: options of `data_pipelines.transforms.align.Align`.
 
     Raises:
@@ -36,8 +38,8 @@ def data(name: str, **align) -> ml_collections.ConfigDict:
     """
     if name not in DATA:
         raise ValueError(f"no data set {name!r}: one of {', '.join(DATA)}")
-    options = dict(data_dir="", holdout=(), cache=True, align=align)
-    return ml_collections.ConfigDict({**options, **DATA[name]})
+    options = dict(data_dir="", holdout=(), cache=True, standardise=standardise)
+    return ml_collections.ConfigDict({**options, "align": align, **DATA[name]})
 
 
 def role(
@@ -66,12 +68,12 @@ def role(
     )
 
 
-def base(name: str, **align) -> ml_collections.ConfigDict:
+def base(name: str, **options) -> ml_collections.ConfigDict:
     """A config with the keys of every experiment; pages add roles and a schedule."""
     return ml_collections.ConfigDict(
         dict(
             seed=1,
-            data=data(name, **align),
+            data=data(name, **options),
             roles={},
             schedule=(),
             rounds=1,
@@ -86,6 +88,8 @@ def base(name: str, **align) -> ml_collections.ConfigDict:
 
 
 def adamw(learning_rate: float, *, weight_decay: float) -> dict:
-    """AdamW on a cosine over the whole schedule."""
-    schedule = dict(name="cosine", learning_rate=learning_rate, warmup_epochs=0.0)
-    return dict(name="adamw", weight_decay=weight_decay, schedule=schedule)
+    """AdamW on a cosine over the whole schedule, three epochs of warm-up."""
+    schedule = dict(name="cosine", learning_rate=learning_rate, warmup_epochs=3.0)
+    return dict(
+        name="adamw", weight_decay=weight_decay, decay_vectors=False, schedule=schedule
+    )

@@ -18,28 +18,27 @@ import ml_collections
 
 from experiments.configs import common
 
-SENSOR_AUGMENT = (
-    dict(function="time_warp", min_length=0.7),
-    dict(function="rotate", name="inertial", max_angle=15.0),
-    dict(function="jitter", name="inertial", scale=0.1, offset=0.05, noise=0.05),
-    dict(function="mixup", alpha=0.2),
-)
-"""What the student sees; the teachers are asked about the same performance."""
+VERTICAL = (0.0, 1.0, 0.0)
 
-TEACHER_AUGMENT = (
-    dict(function="time_warp", min_length=0.7),
-    dict(function="jitter", name="skeleton", scale=0.1, noise=0.02),
-    dict(function="jitter", name="inertial", scale=0.1, offset=0.05, noise=0.05),
+AUGMENT = (
+    dict(function="time_warp", min_length=0.85, strength=0.5),
+    dict(function="rotate", name="inertial", max_angle=35.0),
+    dict(function="jitter", name="inertial", scale=0.1, offset=0.1, noise=0.03),
+    dict(function="rotate", name="skeleton", max_angle=40.0, axis=VERTICAL),
+    dict(function="jitter", name="skeleton", scale=0.05, noise=0.01),
+    dict(function="mixup", alpha=0.2, probability=0.5),
 )
+"""What every role sees, in g and metres: teachers are asked about the very performance
+that the student is shown, so that their targets fit it."""
 
 
 def teacher(inputs: tuple[str, ...], **model) -> dict:
-    """A teacher: AGCN under cross-entropy."""
+    """A teacher under cross-entropy."""
     return common.role(
         method=dict(name="supervised", label_smoothing=0.1),
         model=model,
         inputs=inputs,
-        augment=TEACHER_AUGMENT,
+        augment=AUGMENT,
         optimizer=common.adamw(1e-3, weight_decay=0.01),
     )
 
@@ -47,10 +46,17 @@ def teacher(inputs: tuple[str, ...], **model) -> dict:
 def student(method: dict, teachers: tuple[str, ...] = ()) -> dict:
     """A student: 1-D CNN on the accelerometer."""
     return common.role(
-        method=method,
-        model=dict(name="cnn1d", widths=(64, 128, 128, 256), dropout=0.3),
+        method=dict(label_smoothing=0.1, **method),
+        model=dict(
+            name="cnn1d",
+            widths=(64, 128, 128, 256),
+            strides=(2, 1, 1, 1),
+            pools=(True, True, True, False),
+            dropout=0.3,
+            derive=True,
+        ),
         inputs=("inertial",),
-        augment=SENSOR_AUGMENT,
+        augment=AUGMENT,
         optimizer=common.adamw(1e-3, weight_decay=0.01),
         teachers=teachers,
     )
@@ -58,14 +64,14 @@ def student(method: dict, teachers: tuple[str, ...] = ()) -> dict:
 
 def get_config(dataset: str = "synthetic") -> ml_collections.ConfigDict:
     """The experiment on one of the data sets of `experiments.configs.common`."""
-    config = common.base(dataset, length=128)
+    config = common.base(dataset, standardise=False, length=128)
     config.roles = dict(
         teacher_skeleton=teacher(("skeleton",), name="agcn", topology="data"),
         teacher_fusion=teacher(
             ("skeleton", "inertial"), name="agcn", topology="data", fusion="channels"
         ),
         student=student(dict(name="pskd"), ("teacher_skeleton", "teacher_fusion")),
-        student_alone=student(dict(name="supervised", label_smoothing=0.1)),
+        student_alone=student(dict(name="supervised")),
     )
     config.schedule = (
         ("teacher_skeleton", 1),

@@ -113,6 +113,10 @@ def _checksum(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> 
     return digest.hexdigest()
 
 
+def _is_empty(node: Any) -> bool:
+    return node is None or (isinstance(node, Mapping) and not node)
+
+
 def _not_finite(arrays: Mapping[str, np.ndarray]) -> list[str]:
     return sorted(name for name, a in arrays.items() if not np.isfinite(a).all())
 
@@ -140,7 +144,7 @@ def save_variables(
     words = [*metadata, *metadata.values()]
     if any(not isinstance(w, str) for w in words) or {_CHECKSUM, _EMPTY} & {*metadata}:
         raise ValueError(f"{path} is not written: its metadata must be our own strings")
-    empty = _named(variables, is_leaf=lambda node: node == {} or node is None)
+    empty = _named(variables, is_leaf=_is_empty)
     empty = [name for name, node in empty if name not in arrays]
     header = {**metadata, _EMPTY: json.dumps(empty)}
     header[_CHECKSUM] = _checksum(arrays, header)

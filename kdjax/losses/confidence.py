@@ -86,7 +86,7 @@ def confidence_weights(cross_entropies: Float[Array, "N *B"]) -> Float[Array, "N
 
     Returns:
       One weight per teacher and example, without gradient. Equation 4 of PSKD prints
-      a minus before it, which would push the student away; CA-MKD, its source, has none.
+      a minus before it, which would push the student away; its source has none.
 
     References:
       Zhang, Chen and Wang, *Confidence-Aware Multi-Teacher Knowledge Distillation*,

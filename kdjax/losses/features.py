@@ -195,10 +195,14 @@ def _adaptive_mean(x: Float[Array, "..."], axis: int, size: int) -> Float[Array,
     length = x.shape[axis]
     if length == size:
         return x
-    start = jnp.arange(size) * length // size
-    stop = -(-(jnp.arange(size) + 1) * length // size)
-    place = jnp.arange(length)[:, None]
-    inside = (place >= start[None]) & (place < stop[None])
-    weight = inside.astype(jnp.float32) / (stop - start).astype(jnp.float32)[None]
-    pooled = jnp.tensordot(x, weight, axes=(axis, 0), precision=EXACT)
+    windows = [(i * length // size, -(-(i + 1) * length // size)) for i in range(size)]
+    weight = [
+        [
+            1.0 / (stop - start) if start <= place < stop else 0.0
+            for place in range(length)
+        ]
+        for start, stop in windows
+    ]
+    weight = jnp.asarray(weight, jnp.float32)
+    pooled = jnp.tensordot(x, weight, axes=(axis, 1), precision=EXACT)
     return jnp.moveaxis(pooled, -1, axis)

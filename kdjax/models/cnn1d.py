@@ -2,6 +2,7 @@
 
 import flax.linen as nn
 
+from kdjax.models import kinematics
 from kdjax.models.layers import Head, Outputs, batch_norm, concatenate
 from kdjax.typing import Array, Float
 
@@ -27,15 +28,22 @@ class Model(nn.Module):
       num_classes: K.
       widths: channels of each block.
       kernel: steps of each convolution, odd; padding is symmetric.
+      strides: of each block's convolution; all one without it.
+      pools: which blocks end with pooling; all without it.
       hidden: width d0 of fc0, see `Head`.
-      dropout: rate on what the last layer reads.
+      dropout: rate on what the last layers read.
+      derive: add the channels of `kinematics`, and normalise the input; then recordings
+        come in physical units, so that an augmentation can turn or scale them.
     """
 
     num_classes: int
     widths: tuple[int, ...] = (64, 64, 128, 128)
     kernel: int = 7
+    strides: tuple[int, ...] | None = None
+    pools: tuple[bool, ...] | None = None
     hidden: int | None = 256
     dropout: float = 0.0
+    derive: bool = False
 
     @nn.compact
     def __call__(self, *streams: Float[Array, "B T ..."], train: bool) -> Outputs:
@@ -47,30 +55,48 @@ class Model(nn.Module):
 
         Returns:
           ``logits``, ``features``, ``hidden`` and as ``stages`` every block's output,
-          ``[B T/2 C]``, ``[B T/4 C]`` and so on.
+          by default ``[B T/2 C]``, ``[B T/4 C]`` and so on.
 
         Raises:
-          ValueError: where the kernel is even or the sequence too short to be halved.
+          ValueError: where the kernel is even, the sequence too short to be halved, or
+            strides or pools are not one a block.
         """
-        x = concatenate(streams)
-        if self.kernel % 2 == 0:
-            raise ValueError(
-                f"kernel is {self.kernel}: only odd ones pad symmetrically"
-            )
-        if x.shape[1] < 2 ** len(self.widths):
-            raise ValueError(
-                f"{x.shape[1]} steps cannot be halved {len(self.widths)} times"
-            )
+        x = concatenate(kinematics.derive(streams) if self.derive else streams)
+        if self.derive:
+            norm = batch_norm(train, "norm0", use_scale=False, use_bias=False)
+            x = norm(x)
         pad, stages = self.kernel // 2, []
-        for i, width in enumerate(self.widths, start=1):
+        for i, (width, stride, pools) in enumerate(self._blocks(x.shape[1]), start=1):
             x = nn.Conv(
                 width,
                 (self.kernel,),
+                strides=stride,
                 padding=[(pad, pad)],
                 use_bias=False,  # the normalisation has one
                 name=f"conv{i}",
             )(x)
-            x = halve(nn.relu(batch_norm(train, f"norm{i}")(x)))
+            x = nn.relu(batch_norm(train, f"norm{i}")(x))
+            x = halve(x) if pools else x
             stages.append(x)
         head = Head(self.num_classes, self.hidden, self.dropout, name="head")
         return head(x.mean(axis=1), stages, train=train)
+
+    def _blocks(self, steps: int) -> list[tuple[int, int, bool]]:
+        """Width, stride and pooling of every block, checked."""
+        count = len(self.widths)
+        strides = (1,) * count if self.strides is None else self.strides
+        pools = (True,) * count if self.pools is None else self.pools
+        if len(strides) != count or len(pools) != count:
+            raise ValueError(
+                f"{count} blocks, but {len(strides)} strides and {len(pools)} pools"
+            )
+        if self.kernel % 2 == 0:
+            raise ValueError(
+                f"kernel is {self.kernel}: only odd ones pad symmetrically"
+            )
+        shrinks = 1
+        for stride, pool in zip(strides, pools):
+            shrinks *= stride * (2 if pool else 1)
+        if steps < shrinks:
+            raise ValueError(f"{steps} steps cannot be shrunk {shrinks} times")
+        return list(zip(self.widths, strides, pools))

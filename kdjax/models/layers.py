@@ -68,7 +68,7 @@ class Head(nn.Module):
     Attributes:
       num_classes: K.
       hidden: width d0 of fc0; 0 or None leaves it out, and fc1 reads the features.
-      dropout: rate on what fc1 reads.
+      dropout: rate on what either layer reads.
       kernel_init: of fc1.
     """
 
@@ -98,7 +98,8 @@ class Head(nn.Module):
         """
         hidden = x = features
         if self.hidden:
-            hidden = nn.Dense(self.hidden, name="fc0")(features)
+            dropped = nn.Dropout(self.dropout, deterministic=not train)(features)
+            hidden = nn.Dense(self.hidden, name="fc0")(dropped)
             x = nn.relu(hidden)
         x = nn.Dropout(self.dropout, deterministic=not train)(x)
         logits = nn.Dense(self.num_classes, kernel_init=self.kernel_init, name="fc1")(x)

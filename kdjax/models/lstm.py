@@ -44,7 +44,7 @@ class Model(nn.Module):
         for i in range(1, self.layers + 1):
             if stages:
                 x = nn.Dropout(self.dropout, deterministic=not train)(x)
-            x = nn.RNN(nn.OptimizedLSTMCell(self.units), name=f"lstm{i}")(x)
+            x = nn.RNN(nn.OptimizedLSTMCell(self.units, name=f"lstm{i}"))(x)
             stages.append(x)
         head = Head(self.num_classes, self.hidden, self.dropout, name="head")
         return head(x.mean(axis=1), stages, train=train)

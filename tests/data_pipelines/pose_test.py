@@ -89,6 +89,8 @@ def test_bodies_that_move_alike_keep_their_order():
     [
         ("", "the file is empty"),
         ('{"0": {"person1": [1, 2', r"not JSON or truncated \(23 bytes\)"),
+        ("[" * 100_000, "not JSON"),
+        ({"0": {"p": [10**400] * 51}}, "not a list of numbers"),
         ([1], "not an object of frames"),
         ({}, "not an object of frames"),
         ({"0": [1]}, "a frame is not an object of bodies"),

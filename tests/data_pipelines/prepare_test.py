@@ -1,5 +1,6 @@
 """The command that builds: report, refusals, interruption, exit codes."""
 
+import io
 import json
 import os
 import pathlib
@@ -134,6 +135,7 @@ def test_too_many_faults_stop_with_the_list_and_leave_nothing(raw_dir, data_dir)
     assert "max_skipped=0.1" in str(caught.value)
     assert str(caught.value).count("the file is empty (0 bytes)") == 6
     assert snapshot(data_dir) == {}
+    assert not list((data_dir / "utd_mhad").iterdir())
     assert "kept 24 of 30" in build(raw_dir, data_dir, max_skipped=0.2)
 
 
@@ -208,6 +210,16 @@ def test_a_build_killed_half_way_is_not_taken_for_built(raw_dir, data_dir):
     assert left.exists()
     dataset = utd_mhad.load(data_dir=data_dir, strict=False)
     assert len(dataset.splits["train"]) == 20
+
+
+def test_a_terminal_shows_the_progress(raw_dir, data_dir, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    build(raw_dir, data_dir)
+    assert "30/30" in sys.stderr.getvalue()
 
 
 def test_the_command_prints_the_report_alone(raw_dir, data_dir):

@@ -29,6 +29,11 @@ def test_natural_order_compares_numbers_with_numbers_only():
     ]
 
 
+def test_a_value_too_large_for_float32_is_not_finite(tmp_path):
+    with pytest.raises(DataError, match="1 of 2 values"):
+        raw.finite(tmp_path, np.array([1.0, 1e300]))
+
+
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(DataError, match="Skeleton: there is no such folder"):
         raw.listing(tmp_path / "Skeleton", "*")

@@ -13,6 +13,7 @@ SETTINGS = {
     "data.subjects": 4,
     "data.trials_per_subject": 1,
     "data.align.length": 16,
+    "schedule": (("teacher_skeleton", 1), ("teacher_fusion", 1), ("student", 1)),
     "rounds": 2,
     "log_every": 2,
     "eval_every": 1,
@@ -27,7 +28,7 @@ SETTINGS = {
     "roles.student.batch_size": 8,
     "roles.student_alone.batch_size": 8,
 }
-"""24 training examples: three steps an epoch, twenty-four in all."""
+"""24 training examples: three steps an epoch, eighteen in all."""
 
 
 def config(**changes):

@@ -12,9 +12,11 @@ from tests.experiments import tiny_runs
 
 from experiments import build, checkpoints, state, train, trajectory
 from experiments.errors import Interrupted, RunError
+from kdjax.interop import variables
 
 
 def run(folder, **changes):
+    folder.mkdir(exist_ok=True)
     experiment = build.build(tiny_runs.config(**changes))
     return train.train(experiment, epath.Path(folder))
 
@@ -46,14 +48,13 @@ def interrupted_at(monkeypatch, step, signal_number=signal.SIGTERM):
 def whole(tmp_path_factory):
     """A run that nothing disturbed."""
     folder = tmp_path_factory.mktemp("runs") / "whole"
-    folder.mkdir()
     return folder, run(folder)
 
 
 def test_a_run_writes_what_its_folder_promises(whole):
     folder, results = whole
     assert json.loads((folder / "results.json").read_text())["roles"] == results
-    roles = {"teacher_skeleton", "teacher_fusion", "student", "student_alone"}
+    roles = {"teacher_skeleton", "teacher_fusion", "student"}
     assert set(results) == roles
     assert results["student"]["test"]["examples"] == 24
     for role in roles:
@@ -73,7 +74,7 @@ def test_an_ended_run_is_not_run_again(whole):
     assert (folder / "metrics.jsonl").read_bytes() == before
 
 
-@pytest.mark.parametrize("step", [1, 3, 8, 23])
+@pytest.mark.parametrize("step", [1, 3, 8, 17])
 def test_interrupted_and_taken_up_is_the_uninterrupted_run(
     whole, tmp_path, monkeypatch, step
 ):
@@ -105,8 +106,12 @@ def test_killed_and_taken_up_is_the_uninterrupted_run(tmp_path):
 
 
 def assert_same_files(first, second):
-    for name in ("metrics.jsonl", "results.json", "models/student.safetensors"):
+    for name in ("metrics.jsonl", "results.json"):
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
+    models = [path / "models" / "student.safetensors" for path in (first, second)]
+    (ours, words), (theirs, same) = map(variables.load_variables, models)
+    assert_same(ours, theirs)
+    assert words == same
 
 
 def checkpointed(tmp_path, monkeypatch):
@@ -135,7 +140,7 @@ def test_a_damaged_checkpoint_is_passed_over(
     damage(folder, 7, truncate=truncate)
     assert run(tmp_path) == whole[1]
     assert "checkpoint 7 is damaged" in caplog.text
-    assert (folder / "7.set-aside-1").exists() or (folder / "7").exists()
+    assert (folder / "7.set-aside-1").exists()
 
 
 def test_without_a_whole_checkpoint_the_run_stops(tmp_path, monkeypatch):
@@ -144,8 +149,7 @@ def test_without_a_whole_checkpoint_the_run_stops(tmp_path, monkeypatch):
         damage(folder, step)
     with pytest.raises(RunError, match="no whole checkpoint is left"):
         run(tmp_path)
-    for step in checkpoints.steps(folder):
-        (folder / f"{step}.json").unlink()
+    # Nor when it is asked again, with the damaged ones set aside.
     with pytest.raises(RunError, match="no whole checkpoint is left"):
         run(tmp_path)
 
@@ -156,7 +160,7 @@ def test_a_save_killed_in_its_middle_leaves_the_one_before(
     folder = checkpointed(tmp_path, monkeypatch)
     (folder / "7.json").unlink()
     assert run(tmp_path) == whole[1]
-    assert (folder / "7.set-aside-1").exists()
+    assert (folder / "7").exists()
 
 
 def test_nothing_is_resumed_where_the_first_save_was_killed(tmp_path):

@@ -23,7 +23,7 @@ def compute(meta, inputs, weights):
         )
         return per_example.mean()
 
-    value, gradients = jax.value_and_grad(loss)(students)
+    value, gradients = jax.jit(jax.value_and_grad(loss))(students)
     per_stage = [
         features.attention_transfer(s, t, exponent=exponent).mean()
         for s, t in zip(students, teachers)

@@ -31,7 +31,7 @@ def compute(meta, inputs, weights):
         student, teachers, temperature=temperature
     )
     for name, loss in (("kd", kd), ("feat", feat)):
-        gradient = jax.value_and_grad(loss, argnums=(0, 1))
+        gradient = jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))
         out[name], grads = gradient(student, feat_s)
         prefix = "grad_" if name == "kd" else "grad_feat__"
         out[f"{prefix}student"], out[f"{prefix}feat_s"] = grads

@@ -42,7 +42,7 @@ def compute(meta, inputs, weights):
     for gate, opened in gates.items():
         run = functools.partial(acs, gate=gate)
         gradient = jax.value_and_grad(run, argnums=(0, 1), has_aux=True)
-        (total, terms), (grad_student, grad_hidden) = gradient(student, hidden)
+        (total, terms), grads = jax.jit(gradient)(student, hidden)
         out[f"gate_{gate}"] = opened
         out[f"omega_{gate}"] = multi_teacher.gated_weights(ce, opened)
         out[f"mk_ce_{gate}"], out[f"total_{gate}"] = terms["mk"], total
@@ -50,5 +50,5 @@ def compute(meta, inputs, weights):
         out[f"total_klgated_{gate}"] = run(student, hidden, gate_kl=True)[0]
         out["feat"] = terms["semantic"]
         prefix = "grad_" if gate == "correct" else f"grad_total_{gate}__"
-        out[f"{prefix}student"], out[f"{prefix}hidden_s"] = grad_student, grad_hidden
+        out[f"{prefix}student"], out[f"{prefix}hidden_s"] = grads
     return out

@@ -18,6 +18,6 @@ def compute(meta, inputs, weights):
     }
     out = {}
     for name, loss in losses.items():
-        out[name], gradient = jax.value_and_grad(loss)(student)
+        out[name], gradient = jax.jit(jax.value_and_grad(loss))(student)
         out["grad_s" if name == "loss" else f"grad_{name}__s"] = gradient
     return out

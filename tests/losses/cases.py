@@ -1,4 +1,4 @@
-"""Every loss once, with its oracle and with small arrays, for the tests of all losses."""
+"""Every loss once, with its oracle and the shapes of small arrays."""
 
 import functools
 from collections.abc import Callable

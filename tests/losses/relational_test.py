@@ -74,9 +74,9 @@ def test_masked_rows_leave_no_trace(loss):
     mask = jnp.array([1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0])
     junk = jnp.full((2, 4), 1e4)
     padded = jnp.concatenate([student, junk]), jnp.concatenate([teacher, -junk])
-    gradient = jax.value_and_grad(lambda s: loss(s, padded[1], mask=mask))
+    gradient = jax.jit(jax.value_and_grad(lambda s: loss(s, padded[1], mask=mask)))
     value, grads = gradient(padded[0])
-    want, want_grads = jax.value_and_grad(loss)(student, teacher)
+    want, want_grads = jax.jit(jax.value_and_grad(loss))(student, teacher)
     np.testing.assert_allclose(value, want, rtol=1e-5)
     np.testing.assert_allclose(grads[:5], want_grads, rtol=1e-4, atol=1e-7)
     assert not np.any(grads[5:])
@@ -86,9 +86,10 @@ def test_masked_rows_leave_no_trace(loss):
 @pytest.mark.parametrize("kept", [0, 1])
 def test_a_batch_of_padding_or_of_one_row_costs_nothing(loss, kept):
     mask = jnp.array([1.0] * kept + [0.0] * (5 - kept))
-    gradient = jax.value_and_grad(lambda s: loss(s, rows(8), mask=mask))
+    gradient = jax.jit(jax.value_and_grad(lambda s: loss(s, rows(8), mask=mask)))
     value, grads = gradient(rows(7))
-    assert value == 0.0
+    # Rounding leaves an ulp between the diagonals of two normalised networks.
+    assert abs(value) < 1e-12
     assert np.isfinite(grads).all()
     assert loss(rows(7, count=1), rows(8, count=1)) == 0.0
 

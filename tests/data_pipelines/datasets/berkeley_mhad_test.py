@@ -78,7 +78,9 @@ def test_a_sensor_that_was_never_there_is_reported(tmp_path):
     report = prepare("berkeley_mhad", raw_dir=tmp_path / "raw", data_dir=tmp_path)
     assert "h01: kept 4 of 4" in report
     assert "h02: kept 0 of 0" in report
-    assert "s04_a08_r05" in report
+    # Of the grid of 660 the test wrote four.
+    assert "not found: 656\n    s01_a01_r02" in report
+    assert "and 636 more in report.json" in report
     with pytest.raises(
         DataError, match="no recording .* has h02, it was built with h01"
     ):
@@ -129,6 +131,7 @@ def test_the_real_recordings_are_as_published(real_data, tmp_path):
     raw_dir = real_data("berkeley_mhad")
     report = prepare("berkeley_mhad", raw_dir=raw_dir, data_dir=tmp_path)
     assert "kept 658 of 658" in report
+    assert "not found: 2\n    s02_a07_r05\n    s04_a08_r05\n" in report
     splits = berkeley_mhad.load(data_dir=tmp_path).splits
     # The copy at hand lacks s02_a07_r05 besides the one never published.
     assert (len(splits["train"]), len(splits["test"])) == (383, 275)

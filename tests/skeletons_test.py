@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+
+from kdjax import skeletons
+
+JOINTS = {"coco": 17, "openpose": 18, "kinect_v1": 20, "kinect_v2": 25}
+
+
+@pytest.mark.parametrize("name", JOINTS)
+def test_every_joint_leads_to_the_centre_by_one_path(name):
+    topology = skeletons.get(name)
+    assert len(topology.joints) == len(set(topology.joints)) == JOINTS[name]
+    parents = dict(topology.edges)
+    assert len(topology.edges) == len(parents) == JOINTS[name] - 1
+    for joint in range(JOINTS[name]):
+        steps = 0
+        while joint != topology.center:
+            joint, steps = parents[joint], steps + 1
+            assert steps < JOINTS[name]
+
+
+@pytest.mark.parametrize("name", JOINTS)
+def test_a_mirror_maps_bones_to_bones(name):
+    topology = skeletons.get(name)
+    mirror = {i: i for i in range(JOINTS[name])}
+    for left, right in topology.flip:
+        assert topology.joints[left].replace("left", "right") == topology.joints[right]
+        mirror |= {left: right, right: left}
+    sides = [j for j in topology.joints if j.startswith(("left_", "right_"))]
+    assert 2 * len(topology.flip) == len(sides)
+    assert {(mirror[a], mirror[b]) for a, b in topology.edges} == set(topology.edges)
+
+
+def test_coco_limbs_are_the_channels_of_pyskl():
+    # hyper.skeletons, left and right of the reference file heatmap_limb__edges.
+    limbs = skeletons.get("coco").limbs
+    left, right = [0, 2, 3, 6, 7, 8, 12, 14], [1, 4, 5, 9, 10, 11, 13, 15]
+    assert len(limbs) == 17
+    assert limbs[0] == (0, 5)
+    assert limbs[-1] == (11, 12)
+    mirror = {
+        a: b for pair in skeletons.get("coco").flip for a, b in [pair, pair[::-1]]
+    }
+    for a, b in zip(left, right):
+        assert tuple(mirror.get(j, j) for j in limbs[a]) == limbs[b]
+
+
+def test_limbs_run_from_parent_to_child_elsewhere():
+    topology = skeletons.get("kinect_v2")
+    assert topology.limbs == tuple((b, a) for a, b in topology.edges)
+
+
+def test_an_unknown_name_is_refused():
+    with pytest.raises(ValueError, match="no topology 'kinect'.*kinect_v1"):
+        skeletons.get("kinect")
+
+
+def slow_adjacency(edges, joints):
+    """From the definition: identity, towards the parent, towards the child."""
+    graph = np.zeros((3, joints, joints))
+    for j in range(joints):
+        graph[0, j, j] = 1
+        parents = [b for a, b in edges if a == j]
+        children = [a for a, b in edges if b == j]
+        for parent in parents:
+            graph[1, parent, j] = 1 / len(parents)
+        for child in children:
+            graph[2, child, j] = 1 / len(children)
+    return graph
+
+
+@pytest.mark.parametrize("name", JOINTS)
+@pytest.mark.parametrize("placement", [None, *skeletons.PLACEMENTS])
+def test_adjacency_follows_its_definition(name, placement):
+    topology = skeletons.get(name)
+    if placement:
+        topology = skeletons.with_sensors(topology, count=2, placement=placement)
+    graph = skeletons.adjacency(topology)
+    joints = len(topology.joints)
+    np.testing.assert_array_equal(graph, slow_adjacency(topology.edges, joints))
+    assert graph.dtype == np.float64
+
+
+def test_adjacency_of_bare_bones():
+    graph = skeletons.adjacency([(2, 0), (2, 1)], 4)
+    np.testing.assert_array_equal(graph[1][:, 2], [0.5, 0.5, 0, 0])
+    assert not graph[1:, :, 3].any()
+    with pytest.raises(ValueError, match="num_joints is missing"):
+        skeletons.adjacency([(1, 0)])
+    with pytest.raises(ValueError, match="leaves the 2 joints"):
+        skeletons.adjacency([(2, 0)], 2)
+
+
+def test_sensors_hang_where_fusion_gcn_has_them():
+    body = skeletons.get("kinect_v1")
+    center = skeletons.with_sensors(body, count=2, placement="append_center")
+    assert center.edges[19:] == ((20, 1), (21, 1))
+    right = skeletons.with_sensors(body, count=1, placement="append_right")
+    assert right.edges[19:] == ((20, 10), (20, 16))
+    assert right.joints[20:] == ("sensor_0",)
+    assert len(body.joints) == 20
+
+
+@pytest.mark.parametrize("name", JOINTS)
+def test_right_is_the_wrist_and_the_hip(name):
+    topology = skeletons.get(name)
+    names = [topology.joints[i] for i in topology.right]
+    assert names == ["right_wrist", "right_hip"]
+
+
+def test_impossible_sensors_are_refused():
+    body = skeletons.get("coco")
+    with pytest.raises(ValueError, match="count is 0"):
+        skeletons.with_sensors(body, count=0, placement="append_center")
+    with pytest.raises(ValueError, match="no sensor placement 'left'"):
+        skeletons.with_sensors(body, count=1, placement="left")
