@@ -5,10 +5,8 @@ that is still going gives a page with what there is so far.
 """
 
 import functools
-import importlib.metadata
 import json
 import pathlib
-import platform
 import shlex
 from typing import Any
 
@@ -18,13 +16,12 @@ import numpy as np
 from etils import epath
 
 from data_pipelines.errors import DataError
-from experiments import findings, outcome, plots, samples
+from experiments import findings, machine, outcome, plots, samples
 from experiments.checkpoints import write_text
 from experiments.errors import RunError
 from experiments.outcome import Outcome, Reference
 from experiments.plots import Image
 
-LIBRARIES = ("kdjax", "jax", "flax", "optax", "grain", "numpy")
 SCORES = {"accuracy": "accuracy", "macro_f1": "macro F1"}
 """Measures that are followed over the epochs, and their names."""
 
@@ -138,17 +135,6 @@ def shown_samples(
     return cards, ""
 
 
-def versions() -> dict[str, str]:
-    """Python and the libraries that a run's numbers may depend on."""
-    found = {"python": platform.python_version()}
-    for name in LIBRARIES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
 def commands(workdir: epath.Path) -> dict[str, str]:
     """How to go on with a run, and how to repeat it elsewhere."""
     run = "python -m experiments.run --mode=train --workdir="
@@ -195,7 +181,8 @@ def facts(
         "samples": cards,
         "no_samples": no_cards,
         "commands": commands(run.path),
-        "versions": versions(),
+        "versions": machine.versions(),
+        "history": machine.history(run.path),
         "config": json.dumps(run.config, indent=2, sort_keys=True),
         "themes": plots.THEMES,
     }

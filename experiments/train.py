@@ -12,7 +12,7 @@ import ml_collections
 from etils import epath
 from tqdm import tqdm
 
-from experiments import evaluate, trajectory
+from experiments import evaluate, machine, trajectory
 from experiments.build import Experiment, Phase, build
 from experiments.checkpoints import write_text
 from experiments.errors import Interrupted
@@ -178,6 +178,7 @@ def train(experiment: Experiment, workdir: epath.Path) -> dict[str, dict]:
     if ended.exists():
         return json.loads(ended.read_text())["roles"]
     run, steps = Run(experiment, workdir), compile_steps(experiment)
+    machine.record_start(workdir, run.mesh)
     trajectory.check_replayed(experiment, run.states, run.mesh)
     phases = experiment.phases
     total = sum(

@@ -112,9 +112,3 @@ class MetricsLog:
         """Ends the event file."""
         if self._board is not None:
             self._board.close()
-
-
-def read_metrics(workdir: epath.Path) -> list[dict]:
-    """All lines of ``metrics.jsonl``, in order."""
-    path = workdir / "metrics.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()]

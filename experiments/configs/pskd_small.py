@@ -86,7 +86,7 @@ SHARED = (
     ),
 )
 
-ACS = acs("ACS, PSKD(1)", (95.19, 95.67), progressive(1))
+ACS = acs("ACS PSKD(1)", (95.19, 95.67), progressive(1))
 
 TABLE_4 = (
     *SHARED,
@@ -118,12 +118,12 @@ PRETRAINED = {"schedule": student_after(TEACHERS), "rounds": 1}
 
 FIGURE_5 = (
     *SHARED,
-    acs("ACS, pre-trained teachers", (), PRETRAINED),
+    acs("ACS pre-trained", (), PRETRAINED),
     ACS,
     acs("PSKD(2)", (), progressive(2)),
     acs("PSKD(3)", (), progressive(3)),
     dict(
-        name="PSKD, step by step",
+        name="PSKD step by step",
         set={"schedule": (((*TEACHERS, "student"), EPOCHS),), "rounds": 1},
     ),
 )
