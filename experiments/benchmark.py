@@ -19,6 +19,7 @@ import importlib.metadata
 import json
 import os
 import platform
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -74,7 +75,9 @@ def trained(experiment: Experiment) -> list[str]:
     return [name for name in names if not experiment.roles[name].trajectory]
 
 
-def run(experiment: Experiment, count: int, profile: epath.Path | None) -> dict:
+def run(
+    experiment: Experiment, count: int, profile: epath.Path | None
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Measures every role that is trained.
 
     Args:
@@ -82,8 +85,8 @@ def run(experiment: Experiment, count: int, profile: epath.Path | None) -> dict:
       count: steps that are timed.
       profile: folder for traces, or None.
 
-    Returns:
-      Numbers by role.
+    Yields:
+      A role's name and numbers, as soon as they are there.
 
     Raises:
       RunError: where a step was compiled again after the warm-up.
@@ -97,12 +100,10 @@ def run(experiment: Experiment, count: int, profile: epath.Path | None) -> dict:
     ):
         states, steps = init_states(experiment, mesh), compile_steps(experiment)
         bench = Bench(experiment, mesh, states, steps, count, compiled, profile)
-        found = {}
         for name in names:
             bar.set_description(name)
-            found[name] = measure(bench, name)
+            yield name, measure(bench, name)
             bar.update()
-    return found
 
 
 COLUMNS = {
@@ -135,7 +136,7 @@ def part_lines(found: dict[str, Any]) -> list[str]:
     ]
 
 
-def role_lines(name: str, found: dict[str, Any]) -> list[str]:
+def role_table(name: str, found: dict[str, Any]) -> str:
     """One role's part of the table."""
     flops, peak = found["flops_per_step"], found["peak_tflops_per_device"]
     gflop = flops if isinstance(flops, str) else flops / 1e9
@@ -155,11 +156,11 @@ def role_lines(name: str, found: dict[str, Any]) -> list[str]:
         "memory": f"{memory:,.0f} MiB at its peak so far ({found['peak_memory_of']})",
     }
     listed = [f"  {key + ':':16s}{fact}" for key, fact in facts.items()]
-    return ["", name, *listed, *part_lines(found)]
+    return "\n".join(["", name, *listed, *part_lines(found)])
 
 
-def table(record: dict[str, Any]) -> str:
-    """The whole record for a reader."""
+def head(record: dict[str, Any]) -> str:
+    """What the numbers hold for, above the table."""
     device, host = record["device"], record["host"]
     mesh = ", ".join(f"{axis} {size}" for axis, size in device["mesh"].items())
     facts = {
@@ -170,10 +171,7 @@ def table(record: dict[str, Any]) -> str:
         "steps": f"{record['steps']} after {record['warm_up']} to warm up",
         "versions": ", ".join(f"{k} {v}" for k, v in record["versions"].items()),
     }
-    lines = [f"{key + ':':11s}{fact}" for key, fact in facts.items()]
-    for name, found in record["roles"].items():
-        lines += role_lines(name, found)
-    return "\n".join(lines)
+    return "\n".join(f"{key + ':':11s}{fact}" for key, fact in facts.items())
 
 
 def earlier(path: epath.Path, record: dict[str, Any]) -> dict[str, Any] | None:
@@ -216,6 +214,17 @@ def comparison(now: dict[str, Any], then: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def keep(line: str, append: str, workdir: epath.Path | None) -> None:
+    """Adds the line of JSON to the files that were asked for."""
+    paths = [epath.Path(append)] if append else []
+    if workdir is not None:
+        workdir.mkdir(parents=True, exist_ok=True)
+        paths.append(workdir / "benchmark.jsonl")
+    for path in paths:
+        with path.open("a") as file:
+            file.write(line + "\n")
+
+
 def main(
     config: ml_collections.ConfigDict, workdir: epath.Path | None, flags: Any
 ) -> None:
@@ -226,20 +235,17 @@ def main(
         raise RunError("--profile needs a --workdir to write its traces to")
     profile = workdir / "profile" if flags.profile else None
     record = surroundings(config, flags.steps)
-    record["roles"] = run(build(config), flags.steps, profile)
-    if jax.process_index() != 0:
-        return
-    print(table(record))
+    then = earlier(epath.Path(flags.compare), record) if flags.compare else None
+    speak = print if jax.process_index() == 0 else lambda *text: None
+    speak(head(record))
+    record["roles"] = {}
+    for name, found in run(build(config), flags.steps, profile):
+        record["roles"][name] = found
+        speak(role_table(name, found))
     if flags.compare:
-        then = earlier(epath.Path(flags.compare), record)
         missing = f"\n{flags.compare} has no line of this config on these devices"
-        print(missing if then is None else comparison(record, then))
+        speak(missing if then is None else comparison(record, then))
     line = json.dumps(record, sort_keys=True)
-    print(line)
-    paths = [epath.Path(flags.append)] if flags.append else []
-    if workdir is not None:
-        workdir.mkdir(parents=True, exist_ok=True)
-        paths.append(workdir / "benchmark.jsonl")
-    for path in paths:
-        with path.open("a") as file:
-            file.write(line + "\n")
+    speak(line)
+    if jax.process_index() == 0:
+        keep(line, flags.append, workdir)

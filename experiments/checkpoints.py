@@ -21,10 +21,17 @@ from experiments.errors import RunError
 
 
 def write_text(path: epath.Path, text: str) -> None:
-    """Writes a file so that it is there whole or not at all."""
+    """Writes a file so that it is there whole or not at all.
+
+    Raises:
+      RunError: where it cannot be written, naming it.
+    """
     temporary = path.parent / f".{path.name}.tmp"
-    temporary.write_text(text)
-    temporary.replace(path)
+    try:
+        temporary.write_text(text)
+        temporary.replace(path)
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error}") from error
 
 
 def _files(folder: epath.Path) -> Iterator[epath.Path]:
@@ -105,7 +112,7 @@ def save(
                 (folder / f"{old}.json").unlink()
                 (folder / str(old)).rmtree()
     except Exception as error:
-        raise RunError(f"cannot write the checkpoint {path}: {error}") from error
+        raise RunError(f"cannot write {path}: {error}") from error
 
 
 def _whole(folder: epath.Path, *, move: bool) -> Iterator[tuple[int, dict]]:

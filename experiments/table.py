@@ -1,10 +1,11 @@
 """A table: rows of overrides, run over seeds, with the paper's numbers beside them.
 
 A table of a config is a tuple of rows. A row has a ``name``, ``set`` (values by dotted
-config path), ``paper`` (what the paper reports, in percent) and ``replay``, which maps
-roles to another row whose run of the same seed they replay. Each row and seed is a run of
-its own under ``workdir/row/seed_n``, which tables that name it alike share; a finished
-one is not run again.
+config path), ``paper`` (what the paper reports, in percent), ``roles`` (whose numbers it
+shows, the student's by default), ``replay``, which maps roles to another row whose run of
+the same seed they replay, and ``baseline``, true of the row that others are paired with.
+Each row and seed is a run of its own under ``workdir/row/seed_n``, which tables that name
+it alike share; a finished one is not run again.
 """
 
 import copy
@@ -24,6 +25,7 @@ from experiments.errors import RunError
 from experiments.workdir import check_config, locked
 
 MEASURES = ("accuracy", "macro_f1")
+ROW_KEYS = {"name", "roles", "set", "paper", "replay", "baseline"}
 
 
 def override(config: ml_collections.ConfigDict, path: str, value: Any) -> None:
@@ -124,21 +126,31 @@ def lines(rows: list[dict], found: dict[str, list[dict]], baseline: str) -> list
     return out
 
 
+def choose(
+    tables: ml_collections.ConfigDict, name: str, asked: list[str]
+) -> list[dict]:
+    """The rows of a table that are asked for, all of them by default.
+
+    Raises:
+      RunError: where there is no such table or row, or a row has an unknown key.
+    """
+    if name not in tables:
+        raise RunError(f"no table {name!r} in the config: one of {sorted(tables)}")
+    rows = [dict(row) for row in tables[name]]
+    for row in rows:
+        if unknown := sorted(set(row) - ROW_KEYS):
+            raise RunError(f"the row {row['name']} of the table {name} has {unknown}")
+    folders = [slug(row["name"]) for row in rows]
+    # A row's folder will do for its name, which may hold what the flag splits at.
+    asked = [slug(each) for each in asked] or folders
+    if unknown := sorted(set(asked) - set(folders)):
+        raise RunError(f"the table {name} has no rows {unknown}: {folders}")
+    return [row for row, folder in zip(rows, folders) if folder in asked]
+
+
 def main(config: ml_collections.ConfigDict, workdir: epath.Path, flags: Any) -> None:
     """Runs a table of the config, row by row and seed by seed, and prints it."""
-    tables = config.tables
-    if flags.table not in tables:
-        raise RunError(
-            f"no table {flags.table!r} in the config: one of {sorted(tables)}"
-        )
-    rows = [dict(row) for row in tables[flags.table]]
-    names = [slug(row["name"]) for row in rows]
-    # A row's folder will do for its name, which may hold what the flag splits at.
-    asked = [slug(name) for name in flags.rows] or names
-    unknown = sorted(set(asked) - set(names))
-    if unknown:
-        raise RunError(f"the table {flags.table} has no rows {unknown}: {names}")
-    wanted = [row for row, name in zip(rows, names) if name in asked]
+    wanted = choose(config.tables, flags.table, flags.rows)
     try:
         seeds = [int(seed) for seed in flags.seeds]
     except ValueError as error:

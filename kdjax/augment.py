@@ -91,15 +91,17 @@ def rotation_matrices(
       key: random key.
       count: how many.
       max_angle: largest angle in degrees, either way.
-      axis: unit vector that all turn about; without it each draws its own.
+      axis: direction that all turn about; without it each draws its own.
 
     Returns:
       Rotation matrices.
     """
     axis_key, angle_key = jax.random.split(key)
-    drawn = jax.random.normal(axis_key, (count, 3))
+    if axis is None:
+        drawn = jax.random.normal(axis_key, (count, 3))
+    else:
+        drawn = jnp.broadcast_to(jnp.asarray(axis, jnp.float32), (count, 3))
     drawn = drawn / jnp.maximum(jnp.linalg.norm(drawn, axis=-1, keepdims=True), 1e-6)
-    drawn = drawn if axis is None else jnp.broadcast_to(jnp.asarray(axis), (count, 3))
     angle = jax.random.uniform(angle_key, (count, 1, 1), minval=-1.0, maxval=1.0)
     angle = jnp.deg2rad(max_angle) * angle
     x, y, z = drawn[:, 0], drawn[:, 1], drawn[:, 2]
@@ -125,7 +127,7 @@ def rotate(
       batch: holds `name`, with groups of three channels last.
       name: the modality that is rotated.
       max_angle: largest angle in degrees, either way.
-      axis: unit vector to turn about, such as the vertical; random without it.
+      axis: direction to turn about, such as the vertical; random without it.
 
     Returns:
       The batch with one entry replaced.

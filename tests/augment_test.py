@@ -14,7 +14,7 @@ STEPS = {
     augment.time_warp: dict(min_length=0.6, strength=0.4),
     augment.rotate: dict(name="inertial", max_angle=20.0),
     augment.jitter: dict(name="skeleton", scale=0.1, offset=0.1, noise=0.1),
-    augment.mixup: dict(num_classes=ROWS, alpha=1.0),
+    augment.mixup: dict(num_classes=ROWS, alpha=1.0, probability=0.6),
 }
 
 
@@ -131,6 +131,17 @@ def test_rotations_are_proper_and_bounded():
     assert (np.sign(skew).mean(axis=0) > -0.2).all()
 
 
+def test_rotations_about_the_vertical_keep_it():
+    options = dict(count=300, max_angle=40.0, axis=(0.0, 2.0, 0.0))
+    turns = np.asarray(compiled(augment.rotation_matrices, **options)(KEY), np.float64)
+    np.testing.assert_allclose(turns[:, 1], np.eye(3)[[1] * 300], atol=1e-6)
+    # x turns by the angle in the plane of x and z, as often one way as the other.
+    angle = np.rad2deg(np.arctan2(turns[:, 0, 2], turns[:, 0, 0]))
+    np.testing.assert_allclose(np.linalg.det(turns), 1.0, atol=1e-6)
+    assert 35 < angle.max() <= 40 + 1e-3 and -35 > angle.min() >= -40 - 1e-3
+    assert abs(angle.mean()) < 5
+
+
 def test_one_rotation_turns_all_vectors_of_an_example():
     batch = tiny.batch()
     out = compiled(augment.rotate, name="skeleton", max_angle=60.0)(KEY, batch)
@@ -209,7 +220,12 @@ def test_mixup_mixes_with_one_weight_everything_of_two_examples():
     weight = np.diagonal(target)
     # Weights are each example's own: with alpha 1 they are uniform on [0.5, 1].
     assert (weight >= 0.5).all() and weight.min() < 0.7
-    assert len(np.unique(weight[weight < 1])) == (weight < 1).sum() > ROWS / 2
+    mixed = weight < 1
+    assert len(np.unique(weight[mixed])) == mixed.sum()
+    # 0.6 of 32 are mixed, 19; the standard deviation is 2.8.
+    assert 10 <= mixed.sum() <= 28
+    same = (out["inertial"] == batch["inertial"]).all(axis=(1, 2))
+    np.testing.assert_array_equal(same, ~mixed)
     np.testing.assert_array_equal(out["label"], batch["label"])
     np.testing.assert_array_equal(target.argmax(axis=1), batch["label"])
     for name in ("skeleton", "inertial"):

@@ -107,7 +107,7 @@ TABLE_4 = (
         (94.12, 94.72),
         term="correlation",
         term_weight=0.02,
-        adapter=dict(name="Embed", features=128, normalise=False),
+        adapter=dict(name="Embed", features=128),
     ),
     ACS,
     acs("AC only", (94.51, 94.59), progressive(1), gamma=0.0),

@@ -2,7 +2,8 @@ r"""The undistilled student: a 1-D CNN on a worn accelerometer, nothing else.
 
 What every distilled student is compared with, and the whole experiment where a data set
 has no skeletons. On Berkeley-MHAD, left wrist, PSKD reports 94.76 % for its distilled
-student (Ni, Ngu and Yan, ACM Multimedia 2022) and 90.02 % for its predecessor's.
+student and 90.02 % for its predecessor's (Ni, Ngu and Yan, ACM Multimedia 2022,
+https://doi.org/10.1145/3503161.3548238).
 
     python -m experiments.run --config=experiments/configs/sensor.py:berkeley_mhad \
         --workdir=runs/berkeley --mode=table --table=seeds --seeds=1,2,3,4,5

@@ -9,8 +9,10 @@ References:
   Recognition*, ACM Multimedia 2022, https://doi.org/10.1145/3503161.3548238.
 """
 
+import functools
 from collections.abc import Mapping
 
+import jax
 import jax.numpy as jnp
 
 from kdjax.core import Method, Network
@@ -40,10 +42,12 @@ def make(
       ``semantic``, and ``accuracy``.
 
     Raises:
-      ValueError: where there is no teacher.
+      ValueError: where there is no teacher or an option has no such value.
+      TypeError: where there is no such option.
     """
     if not teachers:
         raise ValueError("PSKD needs at least one teacher")
+    _check(options)
 
     def init(key, batch, frozen):
         del frozen
@@ -68,3 +72,11 @@ def make(
         return total, (state, metrics)
 
     return Method(init, loss, network.infer)
+
+
+def _check(options: Mapping) -> None:
+    """Lets the loss refuse its options before teachers have been trained for it."""
+    shapes = (1, 2), (1, 1, 2), (1,), (1, 3), (1, 1, 3)
+    arrays = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
+    arrays[2] = jax.ShapeDtypeStruct(shapes[2], jnp.int32)
+    jax.eval_shape(functools.partial(acs, **options), *arrays)

@@ -19,12 +19,18 @@ from tests.experiments import tiny_runs
 
 PARTS = {"model_only", "input_only", "end_to_end"}
 SPEED = {"p50_ms", "p90_ms", "p99_ms", "mean_ms", "examples_per_second"}
+NETWORK = dict(name="cnn1d", widths=(4, 4))
 
 
-def config():
+def config(**changes):
     return tiny_runs.config(
         schedule=(("teacher_skeleton", 1), ("student", 1)),
         roles__student__teachers=("teacher_skeleton",),
+        roles__teacher_skeleton__model=NETWORK,
+        roles__student__model=NETWORK,
+        roles__teacher_skeleton__augment=(),
+        roles__student__augment=(),
+        **changes,
     )
 
 
@@ -36,15 +42,22 @@ def experiment():
 @pytest.fixture(scope="module")
 def found(experiment):
     """Both roles, measured over a few steps."""
-    return benchmark.run(experiment, 4, None)
+    return dict(benchmark.run(experiment, 4, None))
+
+
+@pytest.fixture(scope="module")
+def start(experiment):
+    """Mesh, train states and steps, made once."""
+    mesh = parallel.data_mesh()
+    return mesh, init_states(experiment, mesh), compile_steps(experiment)
 
 
 @pytest.fixture
-def bench(experiment):
-    """Where one measurement can be made."""
-    mesh = parallel.data_mesh()
+def bench(experiment, start):
+    """Where one measurement can be made; steps take the states' memory away."""
+    mesh, states, steps = start
+    states = jax.tree.map(jnp.copy, states)
     with stopwatch.compilations() as compiled:
-        states, steps = init_states(experiment, mesh), compile_steps(experiment)
         yield throughput.Bench(experiment, mesh, states, steps, 3, compiled, None)
 
 
@@ -108,15 +121,14 @@ def test_the_floating_point_operations_are_those_of_the_network(found):
 
 
 def test_replayed_roles_are_not_measured():
-    settings = {
-        "roles__teacher_skeleton__trajectory": "elsewhere",
-        "roles__student__teachers": ("teacher_skeleton",),
-        "schedule": (("teacher_skeleton", 1), ("student", 1)),
-    }
-    assert benchmark.trained(build.build(tiny_runs.config(**settings))) == ["student"]
-    settings["schedule"] = (("teacher_skeleton", 1),)
+    both = config(roles__teacher_skeleton__trajectory="elsewhere")
+    assert benchmark.trained(build.build(both)) == ["student"]
+    neither = config(
+        roles__teacher_skeleton__trajectory="elsewhere",
+        roles__student__trajectory="elsewhere",
+    )
     with pytest.raises(RunError, match="all are replayed"):
-        benchmark.run(build.build(tiny_runs.config(**settings)), 1, None)
+        next(benchmark.run(build.build(neither), 1, None))
 
 
 def test_speed_is_of_the_whole_time():
@@ -252,7 +264,7 @@ def test_the_arithmetic_follows_the_precision(platform, operands, precision, num
 @pytest.fixture
 def printed(found, monkeypatch, capsys):
     """Runs the mode on numbers that are measured already; the lines it prints."""
-    monkeypatch.setattr(benchmark, "run", lambda *arguments: found)
+    monkeypatch.setattr(benchmark, "run", lambda *arguments: found.items())
 
     def call(workdir=None, **changes):
         flags = dict(steps=4, append="", compare="", profile=False)

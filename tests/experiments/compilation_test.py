@@ -25,11 +25,18 @@ OPTIMIZERS = {
 }
 
 
+NETWORK = dict(name="cnn1d", widths=(4, 4))
+
+
 def pair():
     """A teacher and its student, one epoch each, evaluated after it."""
     config = tiny_runs.config(
         schedule=(("teacher_skeleton", 1), ("student", 1)),
         roles__student__teachers=("teacher_skeleton",),
+        roles__teacher_skeleton__model=NETWORK,
+        roles__student__model=NETWORK,
+        roles__teacher_skeleton__augment=(),
+        roles__student__augment=(),
     )
     return build.build(config)
 
@@ -95,18 +102,22 @@ def test_many_devices_do_not_change_that(tmp_path, monkeypatch):
     # arguments do, and the second step would be another program.
     mesh = jax.make_mesh((4,), ("data",), axis_types=(AxisType.Auto,))
     monkeypatch.setattr(parallel, "data_mesh", lambda: mesh)
-    config = tiny_runs.config(schedule=(("teacher_skeleton", 1),))
+    config = tiny_runs.config(
+        schedule=(("student_alone", 1),),
+        roles__student_alone__model=NETWORK,
+        roles__student_alone__augment=(),
+    )
     experiment = build.build(config)
     steps = train.compile_steps(experiment)
     with compilations() as names:
         run = state.Run(experiment, epath.Path(tmp_path))
-        take(run, "teacher_skeleton", steps, 2)
+        take(run, "student_alone", steps, 2)
         run.save()
         run.close()
         resumed = state.Run(experiment, epath.Path(tmp_path))
-        take(resumed, "teacher_skeleton", steps, 1)
+        take(resumed, "student_alone", steps, 1)
         resumed.close()
-    assert len(resumed.states["teacher_skeleton"].step.devices()) == 4
+    assert len(resumed.states["student_alone"].step.devices()) == 4
     assert len(steps_of(names)) == 1
 
 

@@ -19,10 +19,10 @@ SETTINGS = {
     "eval_every": 1,
     "checkpoint_every": 3,
     "teacher_floor": 0.0,
-    "roles.teacher_skeleton.model.widths": (4, 4),
-    "roles.teacher_fusion.model.widths": (4, 4),
-    "roles.student.model.widths": (4, 4),
-    "roles.student_alone.model.widths": (4, 4),
+    "roles.teacher_skeleton.model.widths": (4, 4, 4, 4),
+    "roles.teacher_fusion.model.widths": (4, 4, 4, 4),
+    "roles.student.model.widths": (4, 4, 4, 4),
+    "roles.student_alone.model.widths": (4, 4, 4, 4),
     "roles.teacher_skeleton.batch_size": 8,
     "roles.teacher_fusion.batch_size": 8,
     "roles.student.batch_size": 8,
@@ -66,6 +66,7 @@ def command(*args: str) -> subprocess.CompletedProcess:
         capture_output=True,
         text=True,
         timeout=300,
+        check=False,
     )
 
 

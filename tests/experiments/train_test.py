@@ -8,11 +8,11 @@ import jax
 import numpy as np
 import pytest
 from etils import epath
-from tests.experiments import tiny_runs
 
 from experiments import build, checkpoints, state, train, trajectory
 from experiments.errors import Interrupted, RunError
 from kdjax.interop import variables
+from tests.experiments import tiny_runs
 
 
 def run(folder, **changes):
@@ -242,7 +242,7 @@ def test_step_mode_trains_all_roles_on_the_same_batches(tmp_path):
     ("change", "message"),
     [
         ({"data__seed": 1}, "its data is"),
-        ({"roles__teacher_fusion__model__widths": (4, 8)}, "cannot be used"),
+        ({"roles__teacher_fusion__model__widths": (4, 4, 4, 8)}, "cannot be used"),
         ({"rounds": 3}, "epoch 3 is missing"),
         ({"teacher_floor": 1.01}, "below config.teacher_floor"),
     ],

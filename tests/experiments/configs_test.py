@@ -1,0 +1,225 @@
+"""Every page: what it says, what it builds, and that it trains and resumes."""
+
+import functools
+import importlib
+import inspect
+import itertools
+import json
+import pathlib
+import re
+
+import jax
+import ml_collections
+import numpy as np
+import pytest
+from etils import epath
+
+from data_pipelines import loader
+from experiments import build, table, train
+from experiments.configs import common
+from experiments.errors import RunError
+from experiments.state import Run
+from experiments.workdir import check_config
+from kdjax import core
+
+FOLDER = pathlib.Path(common.__file__).parent
+PAGES = sorted({path.stem for path in FOLDER.glob("*.py")} - {"common", "__init__"})
+ROLE_KEYS = {*inspect.signature(common.role).parameters}
+
+every_page = pytest.mark.parametrize("page", PAGES)
+
+
+def module_of(page):
+    return importlib.import_module(f"experiments.configs.{page}")
+
+
+def small(page):
+    """A page on a dozen synthetic examples, its networks as they are."""
+    config = module_of(page).get_config()
+    config.data.update(subjects=2, trials_per_subject=1)
+    for role in config.roles.values():
+        role.batch_size = 6
+    return config
+
+
+def tiny(page):
+    """The same with networks of a few channels that see the data as they are."""
+    config = small(page)
+    config.data.align.length = 32
+    config.update(teacher_floor=0.0, rounds=1)
+    for role in config.roles.values():
+        if "widths" in role.model:
+            role.model.widths = (4,) * len(role.model.widths)
+        else:
+            role.model.update(width=4, blocks=(1, 1))
+        role.model.update(hidden=8)
+        # Most of the compiling is theirs; that they fit is traced below.
+        role.augment = ()
+    return config.lock()
+
+
+def test_there_are_pages():
+    assert {"pskd", "pskd_small", "sensor"} <= set(PAGES)
+
+
+@every_page
+def test_a_page_names_its_paper_and_its_command(page):
+    text = inspect.getdoc(module_of(page))
+    assert re.search(r"https://(doi|arxiv)\.org/\S+", text)
+    commands = re.findall(r"python -m experiments\.run --config=(\S+)", text)
+    datasets = [each.partition(":") for each in commands]
+    assert datasets
+    for file, _, dataset in datasets:
+        assert file == f"experiments/configs/{page}.py"
+        assert dataset in ("", *common.DATA)
+
+
+@every_page
+@pytest.mark.parametrize("dataset", common.DATA)
+def test_a_page_is_a_config_of_every_data_set(page, dataset, tmp_path):
+    config = module_of(page).get_config(dataset).lock()
+    assert isinstance(config, ml_collections.ConfigDict)
+    assert config.data.name == common.DATA[dataset]["name"]
+    for role in config.roles.values():
+        assert set(role) == ROLE_KEYS
+    json.loads(config.to_json())
+    # Read back from its run folder it is the same config.
+    check_config(epath.Path(tmp_path), config)
+    check_config(epath.Path(tmp_path), config.copy_and_resolve_references())
+
+
+@every_page
+def test_a_page_without_a_data_set_is_synthetic(page):
+    config = module_of(page).get_config()
+    assert config.to_json() == module_of(page).get_config("synthetic").to_json()
+
+
+@every_page
+def test_an_unknown_data_set_is_refused_in_a_sentence(page):
+    with pytest.raises(ValueError) as caught:
+        module_of(page).get_config("kinetics")
+    known = ", ".join(common.DATA)
+    assert str(caught.value) == f"no data set 'kinetics': one of {known}"
+
+
+@pytest.mark.parametrize("dataset", common.DATA)
+def test_a_data_set_knows_its_options(dataset):
+    options = dict(common.DATA[dataset])
+    load = build.named("data_pipelines.datasets", options.pop("name")).load
+    inspect.signature(load).bind(data_dir="", holdout=(), **options)
+    module = inspect.getsource(inspect.getmodule(load))
+    assert f'"{options["protocol"]}"' in module
+
+
+@every_page
+@pytest.mark.parametrize("dataset", sorted(set(common.DATA) - {"synthetic"}))
+def test_a_data_set_that_is_not_prepared_says_how(page, dataset, tmp_path, monkeypatch):
+    monkeypatch.setenv("KDJAX_DATA_HOME", str(tmp_path))
+    name = common.DATA[dataset]["name"]
+    message = f"{name} is not prepared in .*data_pipelines.prepare --dataset={name} "
+    with pytest.raises(RunError, match=message):
+        build.build(module_of(page).get_config(dataset))
+
+
+@every_page
+def test_a_page_steps_twice_saves_and_resumes(page, tmp_path):
+    experiment = build.build(tiny(page))
+    run, steps = Run(experiment, epath.Path(tmp_path)), train.compile_steps(experiment)
+    for phase in experiment.phases:
+        train.take_step(run, phase, steps)
+        train.take_step(run, phase, steps)
+    run.save()
+    resumed = Run(experiment, epath.Path(tmp_path))
+    assert resumed.step == run.step == 2 * len(experiment.phases)
+    for name in experiment.roles:
+        assert int(resumed.states[name].step) == 2
+    for each in (run, resumed):
+        train.take_step(each, experiment.phases[-1], steps)
+        each.close()
+    jax.tree.map(
+        np.testing.assert_array_equal,
+        jax.device_get(run.states),
+        jax.device_get(resumed.states),
+    )
+
+
+def shapes(experiment, name):
+    """The shapes of a role's train state, once its step has been traced."""
+    role = experiment.roles[name]
+    batch = loader.gather(experiment.data.sources["train"], np.arange(role.batch_size))
+    del batch["key"]
+    taught = {teacher: shapes(experiment, teacher) for teacher in role.teachers}
+    frozen = {teacher: (s.params, s.state) for teacher, s in taught.items()}
+    init = functools.partial(core.init_state, role.method, role.optimizer)
+    step = functools.partial(core.train_step, role.method, role.optimizer)
+    key = jax.random.key(0)
+    state = jax.eval_shape(init, key, batch, frozen)
+    after, _ = jax.eval_shape(step, state, frozen, batch, key)
+    assert jax.tree.map(lambda s: (s.shape, s.dtype), after) == jax.tree.map(
+        lambda s: (s.shape, s.dtype), state
+    )
+    return state
+
+
+@functools.cache
+def data_of(page, build_data=build.build_data):
+    """The twelve examples, aligned once for all rows."""
+    return build_data(small(page))
+
+
+def rows_of(page):
+    """The page as it is, and every row of its tables."""
+    rows = {f"{page}-itself": {"name": "", "roles": ()}}
+    for name, each in module_of(page).get_config().tables.items():
+        rows.update({f"{page}-{name}-{table.slug(row['name'])}": row for row in each})
+    return [pytest.param(page, row, id=name) for name, row in rows.items()]
+
+
+@pytest.mark.parametrize(("page", "row"), [*itertools.chain(*map(rows_of, PAGES))])
+def test_a_row_builds_and_its_steps_fit(page, row, monkeypatch):
+    monkeypatch.setattr(build, "build_data", lambda config: data_of(page))
+    config = table.row_config(small(page), row, 1, epath.Path("runs"))
+    experiment = build.build(config)
+    students = {role for phase in experiment.phases for role in phase.roles}
+    for role in students - set(row.get("replay", ())):
+        shapes(experiment, role)
+    for role in row.get("roles", ("student",)):
+        assert role in students
+
+
+@every_page
+def test_tables_share_rows_and_refer_to_each_other(page):
+    folders = {}
+    for rows in module_of(page).get_config().tables.values():
+        names = [row["name"] for row in rows]
+        assert len({table.slug(name) for name in names}) == len(names)
+        assert sum(row.get("baseline", False) for row in rows) <= 1
+        for position, row in enumerate(rows):
+            # A row of the same folder in another table is the same run.
+            run = {key: row.get(key) for key in ("set", "replay")}
+            assert folders.setdefault(table.slug(row["name"]), run) == run
+            for role, other in row.get("replay", {}).items():
+                earlier = dict(zip(names[:position], rows))[other]
+                assert earlier["set"][f"roles.{role}.keep"] == "all"
+            # `--rows` splits at commas.
+            assert "," not in row["name"]
+
+
+def test_the_small_page_is_the_large_one_with_other_teachers():
+    large, small = (module_of(page).get_config() for page in ("pskd", "pskd_small"))
+    assert large.roles.student == small.roles.student
+    for name in ("teacher_skeleton", "teacher_fusion"):
+        ours, theirs = (dict(page.roles[name]) for page in (large, small))
+        assert ours.pop("model") != theirs.pop("model") and ours == theirs
+
+
+def test_progressive_rows_train_every_role_for_the_same_epochs():
+    page = module_of("pskd_small")
+    for name in ("table4", "figure5"):
+        for row in page.get_config().tables[name]:
+            config = table.row_config(page.get_config(), row, 1, epath.Path("runs"))
+            epochs = dict.fromkeys(config.roles, 0)
+            for phase in build.parse_schedule(config):
+                for role in phase.roles:
+                    epochs[role] += phase.epochs
+            assert {n for n in epochs.values() if n} == {page.EPOCHS}, row["name"]
