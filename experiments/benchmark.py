@@ -15,6 +15,7 @@ steps of every role to ``WORKDIR/profile``.
 """
 
 import datetime
+import functools
 import importlib.metadata
 import json
 import os
@@ -236,7 +237,8 @@ def main(
     profile = workdir / "profile" if flags.profile else None
     record = surroundings(config, flags.steps)
     then = earlier(epath.Path(flags.compare), record) if flags.compare else None
-    speak = print if jax.process_index() == 0 else lambda *text: None
+    show = functools.partial(print, flush=True)
+    speak = show if jax.process_index() == 0 else lambda text: None
     speak(head(record))
     record["roles"] = {}
     for name, found in run(build(config), flags.steps, profile):

@@ -128,6 +128,50 @@ FIGURE_5 = (
     ),
 )
 
+READINGS = (
+    *SHARED,
+    ACS,
+    *(
+        acs(name, (), progressive(1), **option)
+        for name, option in {
+            "gate by loss": dict(gate="loss"),
+            "no gate": dict(gate="none"),
+            "hard selection": dict(select="hard"),
+            "gated KL": dict(gate_kl=True),
+            "renormalised": dict(renorm=True),
+            "equation 5 unsoftened": dict(mk_temperature=1.0),
+            "equation 2 without its square": dict(kd_t2=False),
+        }.items()
+    ),
+)
+"""The readings of the paper's loss that `kdjax.losses.multi_teacher.acs` names."""
+
+STUDENTS = {
+    "1-D CNN": {},
+    "LSTM": {"roles.student.model": dict(name="lstm", dropout=0.3)},
+    "GAF": {"roles.student.model": dict(name="gaf", dropout=0.3)},
+}
+
+
+def with_model(row: dict, name: str, model: dict) -> dict:
+    """A row with another student network."""
+    return {
+        **row,
+        "name": f"{row['name']}, {name}" if model else row["name"],
+        "set": {**row["set"], **model},
+    }
+
+
+BACKBONES = (
+    SHARED[0],
+    *(
+        with_model(row, name, model)
+        for name, model in STUDENTS.items()
+        for row in (SHARED[1], ACS)
+    ),
+)
+"""Each student network alone and distilled."""
+
 
 def get_config(dataset: str = "synthetic") -> ml_collections.ConfigDict:
     """The experiment on one of the data sets of `experiments.configs.common`."""
@@ -135,5 +179,7 @@ def get_config(dataset: str = "synthetic") -> ml_collections.ConfigDict:
     config.roles.teacher_skeleton.model = ml_collections.ConfigDict(SKELETON_CNN)
     config.roles.teacher_fusion.model = ml_collections.ConfigDict(FUSION_CNN)
     config.rounds = EPOCHS
-    config.tables = dict(table4=TABLE_4, figure5=FIGURE_5)
+    config.tables = dict(
+        table4=TABLE_4, figure5=FIGURE_5, readings=READINGS, backbones=BACKBONES
+    )
     return config

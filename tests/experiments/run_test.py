@@ -99,9 +99,9 @@ def test_a_folder_of_another_config_is_refused_with_the_difference(tmp_path):
 
 def test_two_runs_do_not_share_a_folder(tmp_path):
     folder = epath.Path(tmp_path)
-    with workdir.locked(folder), pytest.raises(RunError, match="another run holds"):
-        with workdir.locked(folder):
-            pass
+    held = pytest.raises(RunError, match="another run holds")
+    with workdir.locked(folder), held, workdir.locked(folder):
+        pass
 
 
 @pytest.mark.parametrize(
