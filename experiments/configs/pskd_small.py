@@ -154,12 +154,11 @@ STUDENTS = {
 
 
 def with_model(row: dict, name: str, model: dict) -> dict:
-    """A row with another student network."""
-    return {
-        **row,
-        "name": f"{row['name']}, {name}" if model else row["name"],
-        "set": {**row["set"], **model},
-    }
+    """A row with another student network; the default's own rows stay as they are."""
+    if not model:
+        return row
+    changed = {**row, "name": f"{row['name']} {name}", "set": {**row["set"], **model}}
+    return {key: value for key, value in changed.items() if key != "baseline"}
 
 
 BACKBONES = (

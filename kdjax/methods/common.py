@@ -1,4 +1,8 @@
-"""What every method does around its loss: augment, forward, target, reduce."""
+"""What every method does around its loss: augment, forward, target, reduce.
+
+Padding has no weight in a loss. Batch normalisation in training counts it nevertheless,
+so training batches carry none: the loader drops what does not fill one.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any

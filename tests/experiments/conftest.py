@@ -6,11 +6,12 @@ import pytest
 from kdjax import parallel
 
 
-@pytest.fixture(autouse=True, scope="package")
+@pytest.fixture(autouse=True, scope="module")
 def one_device():
     """A mesh of one of the suite's eight host devices compiles faster."""
-    patch = pytest.MonkeyPatch()
-    whole = parallel.data_mesh
-    patch.setattr(parallel, "data_mesh", lambda: whole(jax.devices()[:1]))
-    yield
-    patch.undo()
+    with pytest.MonkeyPatch.context() as patch:
+        mesh = parallel.data_mesh
+        patch.setattr(
+            parallel, "data_mesh", lambda devices=None: mesh(devices or jax.devices()[:1])
+        )
+        yield
