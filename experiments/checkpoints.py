@@ -6,6 +6,7 @@ a manifest was interrupted, one whose files differ from it is damaged; neither i
 neither is deleted.
 """
 
+import contextlib
 import hashlib
 import json
 import re
@@ -77,6 +78,17 @@ def _set_aside(path: epath.Path) -> None:
     path.rename(path.parent / f"{path.name}.set-aside-{number}")
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silences Orbax's threads, which log a traceback of what they raise as well."""
+    before = logging.get_verbosity()
+    logging.set_verbosity(logging.FATAL)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+
+
 def save(
     folder: epath.Path, step: int, tree: Any, progress: dict, *, keep: int
 ) -> None:
@@ -103,7 +115,7 @@ def save(
         if jax.process_index() == 0:
             _set_aside(path)
             _set_aside(manifest_path)
-        with ocp.StandardCheckpointer() as checkpointer:
+        with _quiet(), ocp.StandardCheckpointer() as checkpointer:
             checkpointer.save(path, tree)
         if jax.process_index() == 0:
             manifest = {"progress": progress, "sha256": _digests(path)}

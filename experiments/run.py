@@ -75,7 +75,9 @@ def dispatch() -> None:
     if not _WORKDIR.value and not benchmark:
         raise RunError("--workdir is missing: the folder of the run")
     # Measuring a config needs no folder to keep anything in.
-    workdir = epath.Path(_WORKDIR.value).expanduser() if _WORKDIR.value else None
+    workdir = (
+        epath.Path(_WORKDIR.value).expanduser().resolve() if _WORKDIR.value else None
+    )
     config = _CONFIG.value or stored_config(workdir)
     mode = importlib.import_module(f"experiments.{MODES[_MODE.value]}")
     mode.main(config, workdir, flags.FLAGS)
@@ -117,8 +119,11 @@ def _main(argv: list[str]) -> None:
         if _TRACEBACK.value:
             raise
         print(f"kdjax: {sentence(error)}", file=sys.stderr)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # At once: threads of libraries whose writing failed would only add tracebacks.
         # 128 + SIGTERM is what a scheduler expects of a run that it asked to end.
-        sys.exit(143 if isinstance(error, Interrupted) else 1)
+        os._exit(143 if isinstance(error, Interrupted) else 1)
 
 
 def main() -> None:

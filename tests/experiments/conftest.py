@@ -12,6 +12,8 @@ def one_device():
     with pytest.MonkeyPatch.context() as patch:
         mesh = parallel.data_mesh
         patch.setattr(
-            parallel, "data_mesh", lambda devices=None: mesh(devices or jax.devices()[:1])
+            parallel,
+            "data_mesh",
+            lambda devices=None: mesh(devices or jax.devices()[:1]),
         )
         yield

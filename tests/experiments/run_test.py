@@ -62,11 +62,12 @@ def test_a_workdir_that_cannot_be_written_is_named():
     assert "/proc/nowhere" in refused(*tiny_runs.arguments("/proc/nowhere"))
 
 
-def test_a_full_disk_ends_the_run_in_one_sentence(tmp_path):
-    """Files of more than a few kilobytes cannot be written, as on a full disk."""
+@pytest.mark.parametrize(("blocks", "file"), [(8, "config.json"), (64, "checkpoints")])
+def test_a_full_disk_ends_the_run_in_one_sentence(tmp_path, blocks, file):
+    """No file can be longer than 4 or 32 kB, as if the disk were full by then."""
     args = [sys.executable, "-m", "experiments.run", *tiny_runs.arguments(tmp_path)]
     done = subprocess.run(
-        ["sh", "-c", 'ulimit -f 8 && exec "$@"', "sh", *args],
+        ["sh", "-c", f'ulimit -f {blocks} && exec "$@"', "sh", *args],
         cwd=tiny_runs.ROOT,
         env={**tiny_runs.environment(), "JAX_COMPILATION_CACHE_DIR": ""},
         capture_output=True,
@@ -75,9 +76,29 @@ def test_a_full_disk_ends_the_run_in_one_sentence(tmp_path):
         check=False,
     )
     assert done.returncode == 1
-    last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith(f"kdjax: cannot write {tmp_path}"), done.stderr
+    (last,) = done.stderr.strip().splitlines()
+    assert last.startswith(f"kdjax: cannot write {tmp_path / file}"), done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_folder_may_be_named_from_here(tmp_path):
+    args = [sys.executable, "-m", "experiments.run", *tiny_runs.arguments("run")]
+    args += ["--config.schedule=(('student_alone', 1),)", "--config.rounds=1"]
+    path = {"PYTHONPATH": str(tiny_runs.ROOT)}
+    done = subprocess.run(
+        [
+            arg.replace(tiny_runs.PAGE, str(tiny_runs.ROOT / tiny_runs.PAGE))
+            for arg in args
+        ],
+        cwd=tmp_path,
+        env={**tiny_runs.environment(), **path},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run" / "results.json").exists()
 
 
 def test_without_a_config_the_folder_must_have_one(tmp_path):
