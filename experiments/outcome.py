@@ -70,7 +70,7 @@ def read(workdir: epath.Path) -> Outcome:
     config, log = _json(workdir / "config.json"), read_log(workdir / "metrics.jsonl")
     if not config.get("roles"):
         raise RunError(f"{workdir / 'config.json'} is not the config of a run")
-    results, roles = None, ordered(config["roles"])
+    results, roles = None, ordered(scheduled(config))
     splits = {line["split"] for line in log}
     if (workdir / "results.json").exists():
         results = _json(workdir / "results.json")
@@ -150,6 +150,14 @@ def read_classes(
                 raise RunError(f"the model {path} cannot be used: {error}") from error
         fallback = tuple(f"class {k}" for k in range(found.logits.shape[-1]))
     return fallback if predictions else ()
+
+
+def scheduled(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The roles that take part in the run: a row of a table leaves some out."""
+    phases = [names for names, _ in config["schedule"]]
+    phases = [[names] if isinstance(names, str) else names for names in phases]
+    taken = {name for names in phases for name in names}
+    return {name: role for name, role in config["roles"].items() if name in taken}
 
 
 def ordered(roles: dict[str, dict[str, Any]]) -> tuple[str, ...]:
