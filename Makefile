@@ -3,12 +3,14 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN ?= runs/quickstart
 CONFIG ?= experiments/configs/pskd_small.py
+ROUNDS ?= 60
 PY := $(VENV)/bin/python
 
 .PHONY: train test lint format clean-venv
 
 train: $(VENV)/.installed
-	$(PY) -m experiments.run --config=$(CONFIG) --workdir=$(RUN) --mode=train
+	$(PY) -m experiments.run --config=$(CONFIG) --config.rounds=$(ROUNDS) \
+		--workdir=$(RUN) --mode=train
 	$(PY) -m experiments.run --workdir=$(RUN) --mode=report
 
 test: $(VENV)/.installed lint
