@@ -16,10 +16,8 @@ steps of every role to ``WORKDIR/profile``.
 
 import datetime
 import functools
-import importlib.metadata
 import json
 import os
-import platform
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,7 +26,7 @@ import ml_collections
 from etils import epath
 from tqdm import tqdm
 
-import kdjax
+from experiments import machine
 from experiments.build import Experiment, build
 from experiments.errors import RunError
 from experiments.state import init_states
@@ -38,35 +36,23 @@ from experiments.train import compile_steps
 from kdjax import parallel
 
 PARTS = ("model_only", "input_only", "end_to_end", "loss_only", "teachers_only")
-LIBRARIES = ("jax", "jaxlib", "flax", "optax", "grain", "numpy")
 
 
 def surroundings(config: ml_collections.ConfigDict, count: int) -> dict[str, Any]:
     """What the numbers hold for: config, devices, versions, and how busy the host is."""
     mesh = parallel.data_mesh()
-    device = mesh.devices.flat[0]
     described = json.loads(config.to_json(sort_keys=True))
     # Tables only list overrides of this config; they do not run.
     described.pop("tables", None)
     return {
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "config": described,
-        "device": {
-            "platform": device.platform,
-            "kind": device.device_kind,
-            "count": mesh.size,
-            "processes": jax.process_count(),
-            "mesh": dict(mesh.shape),
-        },
+        "device": machine.device(mesh),
         "precision": jax.config.jax_default_matmul_precision or "default",
         "host": {"cpus": os.cpu_count(), "load": os.getloadavg()[0]},
         "steps": count,
         "warm_up": WARM_UP,
-        "versions": {
-            "python": platform.python_version(),
-            "kdjax": kdjax.__version__,
-            **{name: importlib.metadata.version(name) for name in LIBRARIES},
-        },
+        "versions": machine.versions(),
     }
 
 
