@@ -19,19 +19,9 @@ from tests.experiments import tiny_runs
 
 PARTS = {"model_only", "input_only", "end_to_end"}
 SPEED = {"p50_ms", "p90_ms", "p99_ms", "mean_ms", "examples_per_second"}
-NETWORK = dict(name="cnn1d", widths=(4, 4))
 
 
-def config(**changes):
-    return tiny_runs.config(
-        schedule=(("teacher_skeleton", 1), ("student", 1)),
-        roles__student__teachers=("teacher_skeleton",),
-        roles__teacher_skeleton__model=NETWORK,
-        roles__student__model=NETWORK,
-        roles__teacher_skeleton__augment=(),
-        roles__student__augment=(),
-        **changes,
-    )
+config = tiny_runs.pair
 
 
 @pytest.fixture(scope="module")

@@ -25,20 +25,9 @@ OPTIMIZERS = {
 }
 
 
-NETWORK = dict(name="cnn1d", widths=(4, 4))
-
-
 def pair():
     """A teacher and its student, one epoch each, evaluated after it."""
-    config = tiny_runs.config(
-        schedule=(("teacher_skeleton", 1), ("student", 1)),
-        roles__student__teachers=("teacher_skeleton",),
-        roles__teacher_skeleton__model=NETWORK,
-        roles__student__model=NETWORK,
-        roles__teacher_skeleton__augment=(),
-        roles__student__augment=(),
-    )
-    return build.build(config)
+    return build.build(tiny_runs.pair())
 
 
 def steps_of(names):
@@ -104,7 +93,7 @@ def test_many_devices_do_not_change_that(tmp_path, monkeypatch):
     monkeypatch.setattr(parallel, "data_mesh", lambda: mesh)
     config = tiny_runs.config(
         schedule=(("student_alone", 1),),
-        roles__student_alone__model=NETWORK,
+        roles__student_alone__model=tiny_runs.NETWORK,
         roles__student_alone__augment=(),
     )
     experiment = build.build(config)

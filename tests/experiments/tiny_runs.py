@@ -30,6 +30,9 @@ SETTINGS = {
 }
 """24 training examples: three steps an epoch, eighteen in all."""
 
+NETWORK = dict(name="cnn1d", widths=(4, 4))
+"""The quickest to compile."""
+
 
 def config(**changes):
     """The tiny config; dotted paths are spelled with two underscores."""
@@ -42,6 +45,19 @@ def config(**changes):
             node = node[name]
         node[last] = value
     return tiny.lock()
+
+
+def pair(**changes):
+    """The tiny config of one teacher and its student, smaller still, not augmented."""
+    return config(
+        schedule=(("teacher_skeleton", 1), ("student", 1)),
+        roles__student__teachers=("teacher_skeleton",),
+        roles__teacher_skeleton__model=NETWORK,
+        roles__student__model=NETWORK,
+        roles__teacher_skeleton__augment=(),
+        roles__student__augment=(),
+        **changes,
+    )
 
 
 def arguments(workdir, *more: str) -> list[str]:
