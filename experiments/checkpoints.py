@@ -8,8 +8,10 @@ neither is deleted.
 
 import contextlib
 import hashlib
+import io
 import json
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +21,9 @@ from absl import logging
 from etils import epath
 
 from experiments.errors import RunError
+
+STRAGGLERS = 1.0
+"""Seconds that writing threads get to end after a save has failed."""
 
 
 def write_text(path: epath.Path, text: str) -> None:
@@ -80,11 +85,18 @@ def _set_aside(path: epath.Path) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Silences Orbax's threads, which log a traceback of what they raise as well."""
+    """Silences Orbax's threads, which print a traceback of what they raise as well."""
     before = logging.get_verbosity()
     logging.set_verbosity(logging.FATAL)
     try:
-        yield
+        with contextlib.redirect_stderr(io.StringIO()):
+            try:
+                yield
+            except Exception:
+                # Writes that are under way fail too, each with a traceback, and nothing
+                # tells when the last one has.
+                time.sleep(STRAGGLERS)
+                raise
     finally:
         logging.set_verbosity(before)
 

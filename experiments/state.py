@@ -1,11 +1,14 @@
 """What a run changes as it goes, and what a checkpoint keeps of it."""
 
+import contextlib
 import functools
 import math
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from etils import epath
 from jax.sharding import Mesh
@@ -34,19 +37,40 @@ def teacher_variables(states: dict[str, core.TrainState], role: Role) -> dict:
     return {name: (each.params, each.state) for name, each in taught.items()}
 
 
-def init_states(experiment: Experiment, mesh: Mesh) -> dict[str, core.TrainState]:
-    """Every role's train state before its first step, whole on each device."""
-    source = experiment.data.sources["train"]
-    batch = loader.gather(source, np.arange(1))
+@contextlib.contextmanager
+def naming(role: str) -> Iterator[None]:
+    """Says whose config an error of tracing comes from.
+
+    Raises:
+      RunError: where shapes do not fit, or an option turns out not to be possible.
+    """
+    try:
+        yield
+    except (TypeError, ValueError, KeyError) as error:
+        raise RunError(f"config.roles.{role}: {error}") from error
+
+
+def fresh_states(experiment: Experiment) -> dict[str, core.TrainState]:
+    """Every role's train state before its first step; pure, to be jitted or traced."""
+    batch = loader.gather(experiment.data.sources["train"], np.arange(1))
     del batch["key"]
+    batch = jax.tree.map(jnp.asarray, batch)
     states = {}
     for name, role in experiment.roles.items():
-        init = functools.partial(core.init_state, role.method, role.optimizer)
         # A branch of the key that no step reaches.
         key = jax.random.fold_in(role_key(experiment, name), 2**31 - 1)
         frozen = teacher_variables(states, role)
-        states[name] = parallel.replicate(jax.jit(init)(key, batch, frozen), mesh)
+        with naming(name):
+            states[name] = core.init_state(
+                role.method, role.optimizer, key, batch, frozen
+            )
     return states
+
+
+def init_states(experiment: Experiment, mesh: Mesh) -> dict[str, core.TrainState]:
+    """Every role's train state before its first step, whole on each device."""
+    states = jax.jit(functools.partial(fresh_states, experiment))()
+    return parallel.replicate(states, mesh)
 
 
 def make_loader(experiment: Experiment, name: str) -> loader.Loader:

@@ -9,14 +9,16 @@ from typing import Any
 
 import jax
 import ml_collections
+import numpy as np
 from etils import epath
 from tqdm import tqdm
 
+from data_pipelines import loader
 from experiments import evaluate, machine, trajectory
 from experiments.build import Experiment, Phase, build
 from experiments.checkpoints import write_text
 from experiments.errors import Interrupted
-from experiments.state import Run, role_key, teacher_variables
+from experiments.state import Run, fresh_states, naming, role_key, teacher_variables
 from experiments.workdir import check_config, locked
 from kdjax import core, parallel
 from kdjax.methods.common import deployed
@@ -46,6 +48,30 @@ def compile_steps(experiment: Experiment) -> dict[str, Callable]:
         )
         for name, role in experiment.roles.items()
     }
+
+
+def check_steps(experiment: Experiment, steps: dict[str, Callable]) -> None:
+    """Traces the step of every role that trains, before anything is written.
+
+    Raises:
+      RunError: naming the role whose step cannot be computed.
+    """
+    states = jax.eval_shape(functools.partial(fresh_states, experiment))
+    example = loader.gather(experiment.data.sources["train"], np.arange(1))
+    del example["key"]
+    for name, role in experiment.roles.items():
+        if role.trajectory:
+            continue
+        batch = {
+            field: jax.ShapeDtypeStruct(
+                (role.batch_size, *array.shape[1:]), array.dtype
+            )
+            for field, array in example.items()
+        }
+        frozen = teacher_variables(states, role)
+        key = role_key(experiment, name)
+        with naming(name):
+            steps[name].eval_shape(states[name], frozen, batch, key)
 
 
 def take_step(run: Run, phase: Phase, steps: dict[str, Callable]) -> None:
@@ -177,7 +203,9 @@ def train(experiment: Experiment, workdir: epath.Path) -> dict[str, dict]:
     ended = workdir / "results.json"
     if ended.exists():
         return json.loads(ended.read_text())["roles"]
-    run, steps = Run(experiment, workdir), compile_steps(experiment)
+    steps = compile_steps(experiment)
+    check_steps(experiment, steps)
+    run = Run(experiment, workdir)
     machine.record_start(workdir, run.mesh)
     trajectory.check_replayed(experiment, run.states, run.mesh)
     phases = experiment.phases

@@ -174,6 +174,48 @@ BACKBONES = (
 """Each student network alone and distilled."""
 
 
+AGCN = dict(name="agcn", topology="data", width=32)
+AGCN_EPOCHS = 50
+AT_64_STEPS = {
+    "data.align.length": 64,
+    "roles.teacher_skeleton.model": AGCN,
+    "roles.teacher_fusion.model": dict(AGCN, fusion="channels"),
+    "roles.teacher_skeleton.batch_size": 16,
+    "roles.teacher_fusion.batch_size": 16,
+    "rounds": 1,
+}
+
+
+def agcn_teacher(name: str, role: str) -> dict:
+    """A graph network of half the published width, on half the steps."""
+    schedule = {"schedule": ((role, AGCN_EPOCHS),), f"roles.{role}.keep": "last"}
+    return dict(name=name, roles=(role,), set={**AT_64_STEPS, **schedule})
+
+
+AGCN_TEACHERS = (
+    agcn_teacher("AGCN skeleton", "teacher_skeleton"),
+    agcn_teacher("AGCN fusion", "teacher_fusion"),
+    dict(
+        SHARED[1],
+        name="Student alone, 64 steps",
+        set={**SHARED[1]["set"], "data.align.length": 64},
+    ),
+    dict(
+        name="ACS from AGCN teachers",
+        replay=dict(zip(TEACHERS, ("AGCN skeleton", "AGCN fusion"), strict=True)),
+        set={
+            **AT_64_STEPS,
+            "schedule": (
+                *((name, AGCN_EPOCHS) for name in TEACHERS),
+                ("student", EPOCHS),
+            ),
+            "roles.student.method": dict(SMOOTH, name="pskd"),
+        },
+    ),
+)
+"""The paper's own teachers as far as two CPU cores carry them: width 32 and T = 64."""
+
+
 def get_config(dataset: str = "synthetic") -> ml_collections.ConfigDict:
     """The experiment on one of the data sets of `experiments.configs.common`."""
     config = pskd.get_config(dataset)
@@ -181,6 +223,10 @@ def get_config(dataset: str = "synthetic") -> ml_collections.ConfigDict:
     config.roles.teacher_fusion.model = ml_collections.ConfigDict(FUSION_CNN)
     config.rounds = EPOCHS
     config.tables = dict(
-        table4=TABLE_4, figure5=FIGURE_5, readings=READINGS, backbones=BACKBONES
+        table4=TABLE_4,
+        figure5=FIGURE_5,
+        readings=READINGS,
+        backbones=BACKBONES,
+        agcn=AGCN_TEACHERS,
     )
     return config

@@ -76,11 +76,8 @@ def test_a_full_disk_ends_the_run_in_one_sentence(tmp_path, blocks, file):
         check=False,
     )
     assert done.returncode == 1
-    lines = done.stderr.strip().splitlines()
-    (said,) = [line for line in lines if line.startswith("kdjax: ")]
-    assert said.startswith(f"kdjax: cannot write {tmp_path / file}"), done.stderr
-    # Orbax's writing threads may print tracebacks of their own beside the sentence.
-    assert file == "checkpoints" or lines == [said]
+    (said,) = done.stderr.strip().splitlines()
+    assert said.startswith(f"kdjax: cannot write {tmp_path / file}")
 
 
 def test_a_folder_may_be_named_from_here(tmp_path):

@@ -263,6 +263,27 @@ def test_a_teacher_whose_file_changed_is_refused(tmp_path):
         run(tmp_path / "student", **replaying(tmp_path / "teachers"))
 
 
+@pytest.mark.parametrize(
+    ("change", "role"),
+    [
+        ({"data__align__length": 2}, "teacher_skeleton"),
+        (
+            {
+                "roles__student__augment": (
+                    {"function": "jitter", "name": "gyroscope", "scale": 0.1},
+                )
+            },
+            "student",
+        ),
+    ],
+)
+def test_what_cannot_be_computed_is_said_before_anything_is(tmp_path, change, role):
+    experiment = build.build(tiny_runs.config(**change))
+    with pytest.raises(RunError, match=f"config.roles.{role}: "):
+        train.train(experiment, epath.Path(tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
 def test_teachers_never_change_while_a_student_is_trained(tmp_path):
     trained_teachers(tmp_path / "teachers")
     changes = replaying(tmp_path / "teachers", schedule=(("student", 2),), rounds=1)
