@@ -257,6 +257,36 @@ def acs_terms(student, teachers, label, hidden, hidden_teachers, *, options):
     return {"ce": ce, "kl": kl, "mk": mk, "semantic": distance}
 
 
+def negative_cosine(prediction, target):
+    """Minus the cosine per example; zero at a zero vector."""
+    out = np.zeros(len(prediction))
+    for b, (z, h) in enumerate(zip(prediction, target)):
+        z, h = np.asarray(z, np.float64), np.asarray(h, np.float64)
+        lengths = max(math.sqrt(z @ z), 1e-8) * max(math.sqrt(h @ h), 1e-8)
+        out[b] = -(z @ h) / lengths
+    return out
+
+
+def view_share(prediction, targets, view):
+    """One view's half of its pairs with all others."""
+    targets = np.asarray(targets)
+    out = np.zeros(len(prediction))
+    for u in range(targets.shape[1]):
+        if u != view:
+            out += negative_cosine(prediction, targets[:, u]) / 2
+    return out
+
+
+def view_agreement(predictions, targets):
+    """Both directions of every pair of views, halved."""
+    predictions, targets = np.asarray(predictions), np.asarray(targets)
+    out = np.zeros(len(predictions))
+    for u, v in itertools.combinations(range(predictions.shape[1]), 2):
+        out += negative_cosine(predictions[:, v], targets[:, u]) / 2
+        out += negative_cosine(predictions[:, u], targets[:, v]) / 2
+    return out
+
+
 def confusion_matrix(logits, label, mask):
     """Counts by true class (row) and predicted class (column)."""
     out = np.zeros((len(logits[0]), len(logits[0])), int)

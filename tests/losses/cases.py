@@ -9,6 +9,7 @@ import numpy as np
 from kdjax.losses import (
     classification,
     confidence,
+    contrastive,
     features,
     logits,
     multi_teacher,
@@ -35,6 +36,7 @@ VECTORS = (BATCH, WIDTH)
 MANY_LOGITS = (TEACHERS, *LOGITS)
 MANY_VECTORS = (TEACHERS, *VECTORS)
 STAGES = ((BATCH, 6, 4, 3), (BATCH, 4, 4, 2), (BATCH, 5, 2), (BATCH, 7, 3))
+VIEWS = (BATCH, 3, WIDTH)
 ACS = (LOGITS, MANY_LOGITS, LABEL, VECTORS, MANY_VECTORS)
 DEFAULTS = {
     "temperature": 4.0,
@@ -194,6 +196,13 @@ CASES = {
         (0, 1),
         (),
     ),
+    "negative_cosine": pair(
+        contrastive.negative_cosine, reference.negative_cosine, VECTORS
+    ),
+    "view_share": pair(
+        contrastive.view_share, reference.view_share, VECTORS, VIEWS, view=1
+    ),
+    "view_agreement": pair(contrastive.view_agreement, reference.view_agreement, VIEWS),
     "divergences": Case(
         functools.partial(confidence.divergences, temperature=4.0),
         divergences,
