@@ -30,10 +30,14 @@ class Network(NamedTuple):
     Attributes:
       module: called as ``module(*streams, train=bool)``; returns a dict of arrays.
       inputs: keys of the batch, for example ``("skeleton", "inertial")``.
+      prepare: ``batch -> batch``, what inference does to stored arrays before the
+        module reads them, such as cropping the centre; in training the augmentation
+        stands in its place.
     """
 
     module: Any
     inputs: tuple[str, ...]
+    prepare: Callable[[Batch], Batch] = lambda batch: batch
 
     def streams(self, batch: Batch) -> tuple[Array, ...]:
         """The arrays the module reads.
@@ -48,7 +52,8 @@ class Network(NamedTuple):
 
     def init(self, key: PRNGKeyArray, batch: Batch) -> tuple[Params, State]:
         """Fresh parameters and state."""
-        variables = dict(self.module.init(key, *self.streams(batch), train=False))
+        streams = self.streams(self.prepare(batch))
+        variables = dict(self.module.init(key, *streams, train=False))
         return variables.pop("params"), variables
 
     def train(
@@ -66,7 +71,8 @@ class Network(NamedTuple):
     def infer(self, params: Params, state: State, batch: Batch) -> dict:
         """Outputs in inference mode: stored statistics, no dropout."""
         variables = {"params": params, **state}
-        return self.module.apply(variables, *self.streams(batch), train=False)
+        streams = self.streams(self.prepare(batch))
+        return self.module.apply(variables, *streams, train=False)
 
 
 class Method(NamedTuple):

@@ -111,6 +111,8 @@ def ask_teachers(
 ) -> dict[str, dict]:
     """Every teacher's outputs in inference mode, as constants.
 
+    A teacher whose logits the batch carries, under `stored_key`, is not asked again.
+
     Args:
       teachers: methods by role.
       frozen: ``(params, state)`` by role.
@@ -122,7 +124,10 @@ def ask_teachers(
     Raises:
       KeyError: where a teacher has no variables, naming it.
     """
-    missing = sorted(set(teachers) - set(frozen))
+    stored = {name: batch.get(stored_key(name)) for name in teachers}
+    missing = sorted(
+        name for name in set(teachers) - set(frozen) if stored[name] is None
+    )
     if missing:
         raise KeyError(
             f"no variables for the teachers {missing}, only {sorted(frozen)}"
@@ -130,6 +135,13 @@ def ask_teachers(
     return jax.lax.stop_gradient(
         {
             name: method.predict(*frozen[name], batch)
+            if stored[name] is None
+            else {"logits": stored[name]}
             for name, method in teachers.items()
         }
     )
+
+
+def stored_key(teacher: str) -> str:
+    """Key of a batch under which a teacher's logits travel that were predicted once."""
+    return f"{teacher}_logits"

@@ -127,3 +127,54 @@ class Embed(nn.Module):
         # Clamped before the root, which has no finite gradient at zero.
         square = jnp.maximum(jnp.sum(x * x, axis=-1, keepdims=True), 1e-24)
         return x / jnp.sqrt(square)
+
+
+class Predictor(nn.Module):
+    """SimSiam's predictor, alone or behind its projector.
+
+    Alone it is the paper's "multilayer perceptron": it predicts the features of another
+    view from the backbone's own.
+
+    Attributes:
+      hidden: width of the predictor's hidden layer.
+      projector: three layers of the features' width before it, whose output is then
+        both what is predicted from and what is predicted.
+      norm_axis: named axis that batch statistics are taken over as well.
+
+    References:
+      Chen and He, *Exploring Simple Siamese Representation Learning*, CVPR 2021,
+      arXiv:2011.10566.
+    """
+
+    hidden: int = 512
+    projector: bool = False
+    norm_axis: str | None = None
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "B D"], *, train: bool
+    ) -> tuple[Float[Array, "B D"], Float[Array, "B D"]]:
+        """Predicts.
+
+        Args:
+          x: features.
+          train: batch statistics, or the stored ones.
+
+        Returns:
+          The prediction, and the vector that other views' predictions aim at.
+        """
+        width = x.shape[-1]
+
+        def norm(name, **options):
+            return batch_norm(train, name, axis_name=self.norm_axis, **options)
+
+        if self.projector:
+            for number in (1, 2, 3):
+                x = nn.Dense(width, use_bias=False, name=f"project{number}")(x)
+                affine = number < 3
+                name = f"project_norm{number}"
+                x = norm(name, use_scale=affine, use_bias=affine)(x)
+                x = nn.relu(x) if affine else x
+        hidden = nn.Dense(self.hidden, use_bias=False, name="fc0")(x)
+        hidden = nn.relu(norm("norm")(hidden))
+        return nn.Dense(width, name="fc1")(hidden), x
