@@ -49,6 +49,7 @@ def negative_cosine(
 def view_share(
     prediction: Float[Array, "*B D"],
     targets: Float[Array, "*B V D"],
+    *,
     view: Int[Array, ""] | int,
 ) -> Float[Array, "*B"]:
     r"""One view's share of the agreement of all views.
@@ -69,6 +70,10 @@ def view_share(
 
     Raises:
       ValueError: where the shapes disagree.
+
+    References:
+      Liu, Liu and Tian, *Cross-Modality Distillation for Multi-View Action
+      Recognition*, IJCCC 20(6), 2025, https://doi.org/10.15837/ijccc.2025.6.6883.
     """
     *lead, views, width = targets.shape
     check_shapes("prediction", prediction.shape, "targets", (*lead, width))
@@ -109,10 +114,14 @@ def view_agreement(
       Recognition*, IJCCC 20(6), 2025, https://doi.org/10.15837/ijccc.2025.6.6883.
     """
     check_shapes("targets", targets.shape, "predictions", predictions.shape)
-    shares = jax.vmap(view_share, in_axes=(-2, None, 0), out_axes=-1)(
-        predictions, targets, jnp.arange(predictions.shape[-2])
+
+    def share(prediction, view):
+        return view_share(prediction, targets, view=view)
+
+    views = jnp.arange(predictions.shape[-2])
+    return jnp.sum(
+        jax.vmap(share, in_axes=(-2, 0), out_axes=-1)(predictions, views), -1
     )
-    return jnp.sum(shares, axis=-1)
 
 
 def spread(vectors: Float[Array, "B D"]) -> Float[Array, ""]:

@@ -125,7 +125,7 @@ def make_view_loss(
         terms = {
             "kl": main * divergence,
             "ce": hears * target_term(logits_ce, batch, ce_target=ce_target),
-            "view": contrastive.view_share(prediction, everyone, view),
+            "view": contrastive.view_share(prediction, everyone, view=view),
         }
         values = kl_weight * terms["kl"] + ce_weight * terms["ce"]
         values = values + view_weight * terms["view"]

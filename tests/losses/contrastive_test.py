@@ -37,7 +37,8 @@ def test_shares_add_up_on_an_axis_of_views():
 
     def one(prediction, target):
         targets = jax.lax.all_gather(target, "view", axis=-2)
-        share = contrastive.view_share(prediction, targets, jax.lax.axis_index("view"))
+        view = jax.lax.axis_index("view")
+        share = contrastive.view_share(prediction, targets, view=view)
         return jax.lax.psum(share, "view")
 
     total = jax.vmap(one, in_axes=1, out_axes=None, axis_name="view")(z, h)
@@ -56,4 +57,4 @@ def test_wrong_shapes_are_named():
             with pytest.raises(ValueError, match=r"targets? has shape \(4, 2, 6\)"):
                 loss(vectors(4, 3, 6), vectors(4, 2, 6))
         with pytest.raises(ValueError, match=r"prediction has shape \(4, 5\)"):
-            contrastive.view_share(vectors(4, 5), vectors(4, 3, 6), 0)
+            contrastive.view_share(vectors(4, 5), vectors(4, 3, 6), view=0)
