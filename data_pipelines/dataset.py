@@ -7,8 +7,10 @@ ask for, subjects above all, is known of every example without decoding it: `row
 
 import collections
 import dataclasses
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, Protocol
+
+import numpy as np
 
 from data_pipelines.errors import DataError
 
@@ -86,6 +88,40 @@ class Mapped:
     def rows(self) -> list[Row]:
         """Key, label and subject of every example."""
         return rows(self.source)
+
+
+@dataclasses.dataclass(frozen=True)
+class With:
+    """The examples of `source` with further fields.
+
+    Attributes:
+      source: examples.
+      fields: field -> array [n ...], in the source's order.
+    """
+
+    source: Source
+    fields: Mapping[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> Example:
+        return self.source[index] | self._at(index)
+
+    def __getattr__(self, name: str) -> Callable[..., Example]:
+        # Ways to read that not every source has: this one has those of its own.
+        if name not in ("gather", "draw"):
+            raise AttributeError(name)
+        read = getattr(self.source, name)
+        return lambda index, *args: read(index, *args) | self._at(index)
+
+    @property
+    def rows(self) -> list[Row]:
+        """Key, label and subject of every example."""
+        return rows(self.source)
+
+    def _at(self, index: int | np.ndarray) -> Example:
+        return {name: array[index] for name, array in self.fields.items()}
 
 
 def rows(source: Source) -> list[Row]:

@@ -51,6 +51,7 @@ class Role(NamedTuple):
       steps_per_epoch: batches in one pass.
       trajectory: run folder whose saved epochs replace training; "" trains.
       keep: "all", "last" or "none" of its epochs are saved for other runs.
+      stored_targets: its teachers are asked once, before its first step.
     """
 
     method: Method
@@ -61,6 +62,7 @@ class Role(NamedTuple):
     steps_per_epoch: int
     trajectory: str
     keep: str
+    stored_targets: bool
 
 
 class Experiment(NamedTuple):
@@ -205,6 +207,7 @@ def build_role(
         steps_per_epoch=steps,
         trajectory=role.trajectory,
         keep=role.keep,
+        stored_targets=role.stored_targets,
     )
 
 
@@ -232,6 +235,25 @@ def teachers_first(config: ml_collections.ConfigDict, phases) -> list[str]:
         ) from error
 
 
+def check_stored(roles: dict[str, Role], phases: tuple[Phase, ...]) -> None:
+    """Refuses stored targets of teachers that have not ended when they are asked.
+
+    Raises:
+      RunError: naming the role that would hear a teacher which still learns.
+    """
+    done = dict.fromkeys(roles, 0)
+    for phase in phases:
+        for name in phase.roles:
+            for teacher in roles[name].teachers if roles[name].stored_targets else ():
+                if done[teacher] < roles[teacher].epochs:
+                    raise RunError(
+                        f"config.roles.{name}.stored_targets: the schedule trains the "
+                        f"{teacher} after the {name} has begun"
+                    )
+        for name in phase.roles:
+            done[name] += phase.epochs
+
+
 def build(config: ml_collections.ConfigDict) -> Experiment:
     """Everything that a config names.
 
@@ -244,4 +266,5 @@ def build(config: ml_collections.ConfigDict) -> Experiment:
     for name in teachers_first(config, phases):
         roles[name] = build_role(name, config, data, phases, methods)
         methods[name] = roles[name].method
+    check_stored(roles, phases)
     return Experiment(config, data, roles, phases)

@@ -14,11 +14,16 @@ from etils import epath
 from jax.sharding import Mesh
 
 from data_pipelines import loader
+from data_pipelines.dataset import Source, With
 from experiments import checkpoints
 from experiments.build import Experiment, Role
 from experiments.errors import RunError
 from experiments.workdir import MetricsLog
 from kdjax import core, parallel
+from kdjax.methods.common import stored_key
+
+Logits = dict[str, np.ndarray]
+"""Of the training split, [n K] in its order, by teacher."""
 
 
 def role_seed(experiment: Experiment, name: str) -> int:
@@ -32,8 +37,11 @@ def role_key(experiment: Experiment, name: str) -> jax.Array:
 
 
 def teacher_variables(states: dict[str, core.TrainState], role: Role) -> dict:
-    """The variables of a role's teachers: what its loss gets as ``frozen``."""
-    taught = {name: states[name] for name in role.teachers}
+    """The variables of a role's teachers: what its loss gets as ``frozen``.
+
+    None where the teachers' logits come with the batch.
+    """
+    taught = {} if role.stored_targets else {n: states[n] for n in role.teachers}
     return {name: (each.params, each.state) for name, each in taught.items()}
 
 
@@ -50,13 +58,37 @@ def naming(role: str) -> Iterator[None]:
         raise RunError(f"config.roles.{role}: {error}") from error
 
 
+def blank_logits(experiment: Experiment, name: str) -> Logits:
+    """Logits of the right shape for a role to be traced and timed with."""
+    role, data = experiment.roles[name], experiment.data
+    shape = len(data.sources["train"]), len(data.dataset.classes)
+    teachers = role.teachers if role.stored_targets else ()
+    return dict.fromkeys(teachers, np.zeros(shape, np.float32))
+
+
+def training_source(experiment: Experiment, logits: Logits) -> Source:
+    """The training examples, with the logits of teachers that were asked before."""
+    source = experiment.data.sources["train"]
+    return (
+        With(source, {stored_key(n): a for n, a in logits.items()})
+        if logits
+        else source
+    )
+
+
+def example_batch(experiment: Experiment, name: str) -> dict[str, jax.Array]:
+    """A batch of one row, as a role's step gets it."""
+    source = training_source(experiment, blank_logits(experiment, name))
+    batch = loader.gather(source, np.arange(1))
+    del batch["key"]
+    return jax.tree.map(jnp.asarray, batch)
+
+
 def fresh_states(experiment: Experiment) -> dict[str, core.TrainState]:
     """Every role's train state before its first step; pure, to be jitted or traced."""
-    batch = loader.gather(experiment.data.sources["train"], np.arange(1))
-    del batch["key"]
-    batch = jax.tree.map(jnp.asarray, batch)
     states = {}
     for name, role in experiment.roles.items():
+        batch = example_batch(experiment, name)
         # A branch of the key that no step reaches.
         key = jax.random.fold_in(role_key(experiment, name), 2**31 - 1)
         frozen = teacher_variables(states, role)
@@ -73,11 +105,23 @@ def init_states(experiment: Experiment, mesh: Mesh) -> dict[str, core.TrainState
     return parallel.replicate(states, mesh)
 
 
-def make_loader(experiment: Experiment, name: str) -> loader.Loader:
-    """The training batches of a role, this process's share of them."""
+def make_loader(
+    experiment: Experiment, name: str, logits: Logits | None = None
+) -> loader.Loader:
+    """The training batches of a role, this process's share of them.
+
+    Args:
+      experiment: whose training split is read.
+      name: role.
+      logits: of its teachers, where it reads them; blank ones by default.
+
+    Returns:
+      An endless loader.
+    """
     processes = jax.process_count()
+    logits = blank_logits(experiment, name) if logits is None else logits
     return loader.make_loader(
-        experiment.data.sources["train"],
+        training_source(experiment, logits),
         batch_size=experiment.roles[name].batch_size // processes,
         seed=role_seed(experiment, name),
         process_index=jax.process_index(),
@@ -155,24 +199,27 @@ class Run:
             self.epochs = kept["epochs"]
         self.log = MetricsLog(workdir, kept["log_offset"])
         self.pending = Pending(self.log, kept["pending"])
-        self.loaders = {}
-        for name in dict.fromkeys(phase.roles[0] for phase in experiment.phases):
-            if not experiment.roles[name].trajectory:
-                self.loaders[name] = make_loader(experiment, name)
-                if name in kept["loaders"]:
-                    self.loaders[name].set_state(kept["loaders"][name])
+        self.loaders, self._positions = {}, kept["loaders"]
         if restored is None:
             self.save()
 
+    def open_loader(self, name: str, logits: Logits) -> None:
+        """Begins to read a role's batches, or goes on from where a checkpoint was."""
+        if name not in self.loaders:
+            self.loaders[name] = make_loader(self.experiment, name, logits)
+            if name in self._positions:
+                self.loaders[name].set_state(self._positions[name])
+
     def save(self) -> None:
         """Writes a checkpoint of exactly this moment."""
+        opened = {name: each.get_state() for name, each in self.loaders.items()}
         progress = {
             "phase": self.phase,
             "phase_step": self.phase_step,
             "epochs": self.epochs,
             "pending": self.pending.fetch(),
             "log_offset": self.log.offset,
-            "loaders": {name: each.get_state() for name, each in self.loaders.items()},
+            "loaders": self._positions | opened,
         }
         keep = self.experiment.config.keep_checkpoints
         checkpoints.save(self._folder, self.step, self.states, progress, keep=keep)

@@ -9,16 +9,21 @@ from typing import Any
 
 import jax
 import ml_collections
-import numpy as np
 from etils import epath
 from tqdm import tqdm
 
-from data_pipelines import loader
-from experiments import evaluate, machine, trajectory
+from experiments import evaluate, machine, targets, trajectory
 from experiments.build import Experiment, Phase, build
 from experiments.checkpoints import write_text
 from experiments.errors import Interrupted
-from experiments.state import Run, fresh_states, naming, role_key, teacher_variables
+from experiments.state import (
+    Run,
+    example_batch,
+    fresh_states,
+    naming,
+    role_key,
+    teacher_variables,
+)
 from experiments.workdir import check_config, locked
 from kdjax import core, parallel
 from kdjax.methods.common import deployed
@@ -57,8 +62,6 @@ def check_steps(experiment: Experiment, steps: dict[str, Callable]) -> None:
       RunError: naming the role whose step cannot be computed.
     """
     states = jax.eval_shape(functools.partial(fresh_states, experiment))
-    example = loader.gather(experiment.data.sources["train"], np.arange(1))
-    del example["key"]
     for name, role in experiment.roles.items():
         if role.trajectory:
             continue
@@ -66,7 +69,7 @@ def check_steps(experiment: Experiment, steps: dict[str, Callable]) -> None:
             field: jax.ShapeDtypeStruct(
                 (role.batch_size, *array.shape[1:]), array.dtype
             )
-            for field, array in example.items()
+            for field, array in example_batch(experiment, name).items()
         }
         frozen = teacher_variables(states, role)
         key = role_key(experiment, name)
@@ -161,6 +164,22 @@ def check_teachers(run: Run, phase: Phase) -> None:
             trajectory.check(run.experiment, name, run.states[name], run.mesh)
 
 
+def open_phase(run: Run, phase: Phase) -> None:
+    """Begins to read a phase's batches, after its teachers were asked where they are.
+
+    Roles that share their batches share what comes with them.
+    """
+    logits = {
+        teacher: targets.stored(
+            run.experiment, run.workdir, teacher, run.states[teacher], run.mesh
+        )
+        for name in phase.roles
+        if run.experiment.roles[name].stored_targets
+        for teacher in run.experiment.roles[name].teachers
+    }
+    run.open_loader(phase.roles[0], logits)
+
+
 def replay_phase(run: Run, phase: Phase) -> None:
     """Advances roles by loading what another run kept at the same epoch."""
     for name in phase.roles:
@@ -226,6 +245,7 @@ def train(experiment: Experiment, workdir: epath.Path) -> dict[str, dict]:
                     replay_phase(run, phase)
                 else:
                     check_teachers(run, phase)
+                    open_phase(run, phase)
                     run_phase(run, phase, steps, stop, bar)
                 run.phase, run.phase_step = run.phase + 1, 0
             return finish(run)

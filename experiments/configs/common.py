@@ -53,6 +53,7 @@ def role(
     batch_size: int = 32,
     trajectory: str = "",
     keep: str = "none",
+    stored_targets: bool = False,
 ) -> dict:
     """A role with every key that the runner reads, see `experiments.build.Role`."""
     return dict(
@@ -65,6 +66,7 @@ def role(
         batch_size=batch_size,
         trajectory=trajectory,
         keep=keep,
+        stored_targets=stored_targets,
     )
 
 

@@ -197,7 +197,7 @@ AGCN_TEACHERS = (
     agcn_teacher("AGCN fusion", "teacher_fusion"),
     dict(
         SHARED[1],
-        name="Student alone, 64 steps",
+        name="Student alone on 64 steps",
         set={**SHARED[1]["set"], "data.align.length": 64},
     ),
     dict(

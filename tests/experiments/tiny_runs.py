@@ -49,15 +49,15 @@ def config(**changes):
 
 def pair(**changes):
     """The tiny config of one teacher and its student, smaller still, not augmented."""
-    return config(
+    own = dict(
         schedule=(("teacher_skeleton", 1), ("student", 1)),
         roles__student__teachers=("teacher_skeleton",),
         roles__teacher_skeleton__model=NETWORK,
         roles__student__model=NETWORK,
         roles__teacher_skeleton__augment=(),
         roles__student__augment=(),
-        **changes,
     )
+    return config(**own | changes)
 
 
 def arguments(workdir, *more: str) -> list[str]:
