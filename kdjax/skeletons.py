@@ -112,6 +112,15 @@ _KINECT_V2 = _topology(
 TOPOLOGIES = {t.name: t for t in (_COCO, _OPENPOSE, _KINECT_V1, _KINECT_V2)}
 """``coco`` (17 joints), ``openpose`` (18), ``kinect_v1`` (20) and ``kinect_v2`` (25)."""
 
+# fmt: off
+COCO_DEFAULT_LIMBS: tuple[Edge, ...] = (
+    (0, 1), (0, 2), (1, 3), (2, 4), (0, 5), (5, 7), (7, 9), (0, 6), (6, 8), (8, 10),
+    (5, 11), (11, 13), (13, 15), (6, 12), (12, 14), (14, 16), (11, 12),
+)
+# fmt: on
+"""The limbs of ``coco`` in pyskl's default order, which the networks that it publishes
+as the joint ones of NTU RGB+D 120 were trained on; the others know the topology's."""
+
 PLACEMENTS = ("append_center", "append_right")
 """Where `with_sensors` may hang the nodes of worn sensors."""
 
@@ -131,6 +140,58 @@ def get(name: str) -> Topology:
     if name not in TOPOLOGIES:
         raise ValueError(f"no topology {name!r}: one of {sorted(TOPOLOGIES)}")
     return TOPOLOGIES[name]
+
+
+def mirror_order(pairs: Sequence[Edge], count: int) -> tuple[int, ...]:
+    """Where a mirror takes each channel from: left and right exchanged, the rest kept.
+
+    Args:
+      pairs: ``(left, right)`` channels, such as `Topology.flip`.
+      count: number of channels.
+
+    Returns:
+      A permutation of the channels, its own inverse.
+
+    Raises:
+      ValueError: where a pair leaves the channels or two pairs share one.
+    """
+    order = list(range(count))
+    for left, right in pairs:
+        if not (0 <= left < count and 0 <= right < count):
+            raise ValueError(f"the pair {(left, right)} leaves the {count} channels")
+        order[left], order[right] = right, left
+    if len({channel for pair in pairs for channel in pair}) < 2 * len(pairs):
+        raise ValueError(f"two of the pairs {tuple(pairs)} share a channel")
+    return tuple(order)
+
+
+def limb_pairs(limbs: Sequence[Edge], flip: Sequence[Edge]) -> tuple[Edge, ...]:
+    """Limbs that a mirror exchanges, as pairs of places in the list of limbs.
+
+    Args:
+      limbs: ``(start, end)`` joints of each.
+      flip: ``(left, right)`` joints that a mirror exchanges.
+
+    Returns:
+      ``(left, right)``, in the order of the left limbs; a limb that is its own mirror
+      image, such as the one between the hips, is in no pair.
+
+    Raises:
+      ValueError: where the mirror image of a limb is not among the limbs.
+    """
+    mirror = dict(flip) | {right: left for left, right in flip}
+    lefts = {left for left, _ in flip}
+    places = {tuple(limb): place for place, limb in enumerate(limbs)}
+    pairs = []
+    for place, (start, end) in enumerate(limbs):
+        image = (mirror.get(start, start), mirror.get(end, end))
+        if {*image} == {start, end}:
+            continue
+        if image not in places:
+            raise ValueError(f"the limb {(start, end)} has no mirror image {image}")
+        if start in lefts or end in lefts:
+            pairs.append((place, places[image]))
+    return tuple(pairs)
 
 
 def with_sensors(topology: Topology, *, count: int, placement: str) -> Topology:

@@ -13,6 +13,7 @@ H W   image height and width
 C     channels
 M     persons
 J     joints of a skeleton
+L     limbs of a skeleton
 S     sensor channels
 K     classes
 D     features

@@ -37,7 +37,7 @@ NUMERIC = {
     **{
         name: function
         for name, function in public_functions(kdjax).items()
-        if name.startswith(("kdjax.metrics.", "kdjax.heatmaps."))
+        if name.startswith(("kdjax.metrics.", "kdjax.heatmaps.", "kdjax.poses."))
     },
 }
 RANDOM = {
