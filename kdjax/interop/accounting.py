@@ -4,11 +4,25 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 import safetensors
 from safetensors.numpy import load_file
 
+from kdjax.interop import pth
+from kdjax.interop.variables import flatten, unflatten
+from kdjax.typing import PyTree
+
 Tensors = Mapping[str, np.ndarray]
+
+LEAVES = {
+    "kernel": "weight",
+    "scale": "weight",
+    "bias": "bias",
+    "mean": "running_mean",
+    "var": "running_var",
+}
+"""Our names of a layer's arrays, and PyTorch's."""
 
 
 class Rule(NamedTuple):
@@ -37,7 +51,8 @@ def read(source: str | Path | Tensors) -> dict[str, np.ndarray]:
     """All tensors of a checkpoint by name.
 
     Args:
-      source: a ``.safetensors`` or ``.npz`` file, or the tensors themselves.
+      source: a ``.safetensors``, ``.npz``, ``.pth`` or ``.pt`` file, or the tensors
+        themselves.
 
     Returns:
       NumPy arrays in the checkpoint's own layout.
@@ -48,6 +63,8 @@ def read(source: str | Path | Tensors) -> dict[str, np.ndarray]:
     if isinstance(source, Mapping):
         return {name: np.asarray(value) for name, value in source.items()}
     path = Path(source)
+    if path.suffix in (".pth", ".pt"):
+        return pth.read(path)
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -58,7 +75,7 @@ def read(source: str | Path | Tensors) -> dict[str, np.ndarray]:
         raise
     except (safetensors.SafetensorError, OSError, ValueError, EOFError) as error:
         raise ValueError(f"{path} is no readable checkpoint: {error}") from error
-    raise ValueError(f"{path} is neither a .safetensors nor a .npz file")
+    raise ValueError(f"{path} is no .safetensors, .npz, .pth or .pt file")
 
 
 def _convert(rule: Rule, tensors: Tensors, like: Any) -> np.ndarray | str:
@@ -111,3 +128,30 @@ def assemble(
         text = "; ".join(f"{what} {names}" for what, names in found.items() if names)
         raise ValueError(f"the checkpoint does not fit the model: {text}")
     return made
+
+
+def fill(
+    rules: Mapping[str, Rule],
+    tensors: Tensors,
+    like: PyTree,
+    *,
+    ignored: Collection[str] = (),
+) -> PyTree:
+    """Variables filled from a checkpoint that holds exactly what they need.
+
+    Args:
+      rules: the origin of arrays of ours, by name; the others keep their values.
+      tensors: of the checkpoint.
+      like: variables of the model, for names and shapes; arrays where no rule is given.
+      ignored: names in the checkpoint that nothing of ours needs.
+
+    Returns:
+      Variables in the structure of ``like``.
+
+    Raises:
+      ValueError: see `assemble`.
+    """
+    flat = flatten(like)
+    loaded = assemble(rules, tensors, flat, ignored=ignored)
+    arrays = {name: jnp.asarray(loaded.get(name, leaf)) for name, leaf in flat.items()}
+    return unflatten(arrays, like)

@@ -4,21 +4,20 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import jax.numpy as jnp
 import numpy as np
 
-from kdjax.interop.accounting import Rule, assemble, conv_kernel, dense_kernel, read
-from kdjax.interop.variables import flatten, unflatten
+from kdjax.interop.accounting import (
+    LEAVES,
+    Rule,
+    conv_kernel,
+    dense_kernel,
+    fill,
+    read,
+)
+from kdjax.interop.variables import flatten
 from kdjax.typing import PyTree
 
 _WRAPPERS = ("module.", "_model.", "agcn.")
-_LEAVES = {
-    "kernel": "weight",
-    "scale": "weight",
-    "bias": "bias",
-    "mean": "running_mean",
-    "var": "running_var",
-}
 _MODULES = {
     "graph/norm": "gcn1.bn",
     "graph/down": "gcn1.down.0",
@@ -43,7 +42,7 @@ def _rule(name: str) -> Rule:
     outside = {"input_norm": "data_bn", "head/fc1": "fc"}
     source = outside.get(module) or f"{layer}.{_MODULES[rest]}"
     if leaf != "kernel":
-        return Rule(f"{source}.{_LEAVES[leaf]}")
+        return Rule(f"{source}.{LEAVES[leaf]}")
     return Rule(f"{source}.weight", conv_kernel1d if rest == "time" else dense_kernel)
 
 
@@ -107,8 +106,7 @@ def load(
       https://github.com/lshiwjx/2s-AGCN, https://github.com/mduhme/fusion-gcn.
     """
     tensors = _in_2s_agcn_names(read(source))
-    flat = flatten(like)
-    ours = [name for name in flat if head or not name.startswith("params/head/")]
+    ours = [n for n in flatten(like) if head or not n.startswith("params/head/")]
     if any("/head/fc0/" in name for name in ours):
         raise ValueError(
             "the checkpoint has no fc0: build with hidden=0, or head=False"
@@ -121,6 +119,4 @@ def load(
     if not head:
         ignored += ["fc.weight", "fc.bias"]
     rules = {name: _rule(name) for name in ours}
-    loaded = assemble(rules, tensors, flat, ignored=ignored)
-    arrays = {name: jnp.asarray(loaded.get(name, leaf)) for name, leaf in flat.items()}
-    return unflatten(arrays, like)
+    return fill(rules, tensors, like, ignored=ignored)

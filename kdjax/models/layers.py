@@ -12,12 +12,22 @@ Outputs = dict[str, Any]
 """``logits``, ``features``, ``hidden`` and the tuple ``stages``."""
 
 
-def batch_norm(train: bool, name: str, **options: Any) -> nn.BatchNorm:
-    """Batch normalisation over all axes but the last, with PyTorch's settings.
+def batch_norm(
+    train: bool,
+    name: str,
+    *,
+    momentum: float = 0.9,
+    epsilon: float = 1e-5,
+    **options: Any,
+) -> nn.BatchNorm:
+    """Batch normalisation over all axes but the last, by default as in PyTorch.
 
     Args:
       train: batch statistics, and the running ones updated; else the running ones.
       name: of the layer.
+      momentum: share of the running statistics that a step keeps; PyTorch counts the
+        other share.
+      epsilon: added to the variance.
       **options: further fields of the layer.
 
     Returns:
@@ -25,11 +35,31 @@ def batch_norm(train: bool, name: str, **options: Any) -> nn.BatchNorm:
     """
     return nn.BatchNorm(
         use_running_average=not train,
-        momentum=0.9,
-        epsilon=1e-5,
+        momentum=momentum,
+        epsilon=epsilon,
         name=name,
         **options,
     )
+
+
+def check_clip(x: Array, *, frames: int) -> None:
+    """Refuses what is no clip, or too short a one.
+
+    Args:
+      x: clips ``[B T H W C]``.
+      frames: the fewest that a network can take.
+
+    Raises:
+      ValueError: where an axis is missing, or frames or pixels are too few.
+    """
+    if x.ndim != 5:
+        raise ValueError(f"clips are [B T H W C], not of shape {x.shape}")
+    _, steps, height, width, _ = x.shape
+    if steps < frames or not height * width:
+        raise ValueError(
+            f"a clip of {steps} frames of {height}x{width} pixels is too small: "
+            f"this network needs {frames} frames of 1x1 or more"
+        )
 
 
 def on_rows(layer: nn.Module, x: Float[Array, "*B C"]) -> Float[Array, "*B D"]:

@@ -135,7 +135,7 @@ def test_unreadable_files_are_named(like, tmp_path):
         (tmp_path / name).write_bytes(b"no checkpoint at all")
         with pytest.raises(ValueError, match=f"{name} is no readable checkpoint"):
             interop.load(tmp_path / name, like)
-    with pytest.raises(ValueError, match="a.pth is neither"):
-        interop.load(tmp_path / "a.pth", like)
+    with pytest.raises(ValueError, match="a.ckpt is no .safetensors"):
+        interop.load(tmp_path / "a.ckpt", like)
     with pytest.raises(FileNotFoundError):
         interop.load(tmp_path / "missing.npz", like)

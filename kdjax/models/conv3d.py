@@ -1,0 +1,261 @@
+"""Convolution and pooling over video, lowered for the device that runs them.
+
+XLA's CPU backend takes several times longer over a three-dimensional convolution, and
+over the gradient of pooling, than over the same sums written as convolutions of single
+frames, matrix products and maxima. Accelerators get the plain operations.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from flax.linen.dtypes import promote_dtype
+from jax import lax
+
+from kdjax.models.layers import batch_norm
+from kdjax.typing import Array, Float
+
+Triple = tuple[int, int, int]
+"""One number each for time, height and width."""
+
+Padding = str | Sequence[tuple[int, int]]
+"""``SAME`` and ``VALID`` as in TensorFlow, or the positions before and after each axis."""
+
+
+def _on_each_platform(
+    cpu: Callable[..., Array], default: Callable[..., Array], **options: Any
+) -> Callable[..., Array]:
+    """A function that is `cpu` in programs for CPUs and `default` in all others.
+
+    The choice is made when a program is lowered, not when it is traced: what a CPU
+    compiles for an accelerator is the accelerator's.
+    """
+    return functools.partial(
+        lax.platform_dependent,
+        cpu=functools.partial(cpu, **options),
+        default=functools.partial(default, **options),
+    )
+
+
+def _pairs(
+    x: Array, window: Sequence[int], strides: Triple, padding: Padding
+) -> list[tuple[int, int]]:
+    """Padding in numbers."""
+    if isinstance(padding, str):
+        return lax.padtype_to_pads(x.shape[1:4], window, strides, padding)
+    return list(padding)
+
+
+def _pad(x: Array, padding: Sequence[tuple[int, int]], value: float = 0.0) -> Array:
+    """Positions around time, height and width."""
+    return jnp.pad(x, [(0, 0), *padding, (0, 0)], constant_values=value)
+
+
+def _under(x: Array, axis: int, position: int, window: int, stride: int) -> Array:
+    """What one position of a window lies on while the window slides along an axis."""
+    last = x.shape[axis] - window + position
+    return lax.slice_in_dim(x, position, last + 1, stride, axis)
+
+
+def _conv_plainly(
+    x: Array, kernel: Array, *, strides: Triple, padding: Sequence[tuple[int, int]]
+) -> Array:
+    layout = ("NTHWC", "THWIO", "NTHWC")
+    return lax.conv_general_dilated(
+        x, kernel, strides, padding, dimension_numbers=layout
+    )
+
+
+def _conv_by_frames(
+    x: Array, kernel: Array, *, strides: Triple, padding: Sequence[tuple[int, int]]
+) -> Array:
+    """The sum over the taps in time, each a convolution of single frames."""
+    taps = kernel.shape[0]
+    x, total = _pad(x, [padding[0], (0, 0), (0, 0)]), 0.0
+    for tap in range(taps):
+        y = _under(x, 1, tap, taps, strides[0])
+        batch, steps, *frame = y.shape
+        frames = y.reshape(-1, *frame)
+        y = _conv_of_frames(frames, kernel[tap], strides[1:], padding[1:])
+        total = total + y.reshape(batch, steps, *y.shape[1:])
+    return total
+
+
+def _conv_of_frames(
+    x: Array,
+    kernel: Array,
+    strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+) -> Array:
+    """A two-dimensional convolution, a matrix product where the kernel is a point."""
+    if kernel.shape[:2] != (1, 1):
+        layout = ("NHWC", "HWIO", "NHWC")
+        return lax.conv_general_dilated(
+            x, kernel, strides, padding, dimension_numbers=layout
+        )
+    x = jnp.pad(x, [(0, 0), *padding, (0, 0)])[:, :: strides[0], :: strides[1]]
+    y = x.reshape(-1, x.shape[-1]) @ kernel[0, 0]
+    return y.reshape(*x.shape[:-1], -1)
+
+
+def conv(
+    x: Float[Array, "B T H W C"],
+    kernel: Float[Array, "t h w C D"],
+    *,
+    strides: Triple = (1, 1, 1),
+    padding: Padding = "SAME",
+) -> Float[Array, "B T_out H_out W_out D"]:
+    """Convolution over time and space.
+
+    Args:
+      x: clips.
+      kernel: weights; they are not flipped.
+      strides: in time, height and width.
+      padding: zeros around time, height and width.
+
+    Returns:
+      What `jax.lax.conv_general_dilated` computes, up to the order of summation.
+    """
+    pads = _pairs(x, kernel.shape[:3], strides, padding)
+    run = _on_each_platform(
+        _conv_by_frames, _conv_plainly, strides=strides, padding=pads
+    )
+    return run(x, kernel)
+
+
+def _pool_plainly(
+    x: Array, *, window: Triple, strides: Triple, padding: Sequence[tuple[int, int]]
+) -> Array:
+    return nn.max_pool(x, window, strides, padding)
+
+
+def _pool_by_axes(
+    x: Array, *, window: Triple, strides: Triple, padding: Sequence[tuple[int, int]]
+) -> Array:
+    """Maxima along the width, then the height, then time."""
+    x = _pad(x, padding, -jnp.inf)
+    for axis in (3, 2, 1):
+        size, stride = window[axis - 1], strides[axis - 1]
+        best = _under(x, axis, 0, size, stride)
+        for position in range(1, size):
+            other = _under(x, axis, position, size, stride)
+            # The first of equals takes the gradient, as in XLA; what is not a number
+            # goes through, or a loss that broke down would look sound.
+            best = jnp.where((best >= other) | jnp.isnan(best), best, other)
+        x = best
+    return x
+
+
+def max_pool(
+    x: Float[Array, "B T H W C"],
+    *,
+    window: Triple,
+    strides: Triple = (1, 1, 1),
+    padding: Padding = "SAME",
+) -> Float[Array, "B T_out H_out W_out C"]:
+    """Maximum over a window of time and space.
+
+    Args:
+      x: clips.
+      window: in time, height and width.
+      strides: in time, height and width.
+      padding: positions around time, height and width that no maximum takes.
+
+    Returns:
+      What `flax.linen.max_pool` computes; the first of equals takes the gradient.
+    """
+    pads = _pairs(x, window, strides, padding)
+    options = dict(window=window, strides=strides, padding=pads)
+    return _on_each_platform(_pool_by_axes, _pool_plainly, **options)(x)
+
+
+class Conv(nn.Module):
+    """`flax.linen.Conv` over time and space, with `conv`; the parameters are the same.
+
+    Attributes:
+      features: output channels.
+      kernel_size: in time, height and width.
+      strides: in time, height and width.
+      padding: see `conv`.
+      use_bias: add one number a channel.
+      kernel_init: of the weights.
+      dtype: of the computation; that of input and parameters without it.
+    """
+
+    features: int
+    kernel_size: Triple
+    strides: Triple = (1, 1, 1)
+    padding: Padding = "SAME"
+    use_bias: bool = True
+    kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "B T H W C"]
+    ) -> Float[Array, "B T_out H_out W_out D"]:
+        """Convolves clips."""
+        shape = (*self.kernel_size, x.shape[-1], self.features)
+        kernel = self.param("kernel", self.kernel_init, shape)
+        bias = None
+        if self.use_bias:
+            bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
+        y = conv(x, kernel, strides=self.strides, padding=self.padding)
+        return y if bias is None else y + bias.reshape(1, 1, 1, 1, -1)
+
+
+class ConvNorm(nn.Module):
+    """A convolution without bias, batch normalisation and ReLU.
+
+    Attributes:
+      features: output channels.
+      kernel_size: in time, height and width.
+      strides: in time, height and width.
+      padding: see `conv`.
+      activate: end with the ReLU; a branch that is added to another one does not.
+      kernel_init: of the convolution.
+      scale_init: of the normalisation's gain.
+      momentum: see `batch_norm`.
+      epsilon: see `batch_norm`.
+      dtype: of the computation; statistics and parameters stay float32.
+    """
+
+    features: int
+    kernel_size: Triple = (1, 1, 1)
+    strides: Triple = (1, 1, 1)
+    padding: Padding = "SAME"
+    activate: bool = True
+    kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
+    scale_init: nn.initializers.Initializer = nn.initializers.ones
+    momentum: float = 0.9
+    epsilon: float = 1e-5
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "B T H W C"], *, train: bool
+    ) -> Float[Array, "B T_out H_out W_out D"]:
+        """Convolves and normalises clips."""
+        x = Conv(
+            self.features,
+            self.kernel_size,
+            self.strides,
+            self.padding,
+            use_bias=False,  # the normalisation has one
+            kernel_init=self.kernel_init,
+            dtype=self.dtype,
+            name="conv",
+        )(x)
+        norm = batch_norm(
+            train,
+            "norm",
+            momentum=self.momentum,
+            epsilon=self.epsilon,
+            scale_init=self.scale_init,
+            dtype=self.dtype,
+        )
+        x = norm(x)
+        return nn.relu(x) if self.activate else x

@@ -1,0 +1,176 @@
+"""I3D: the Inception network inflated in time, over video."""
+
+import functools
+
+import flax.linen as nn
+import jax.numpy as jnp
+from flax.linen.initializers import normal
+
+from kdjax.models.conv3d import ConvNorm, max_pool
+from kdjax.models.layers import Outputs, check_clip
+from kdjax.typing import Array, Float
+
+# Channels of the branches b0, b1a, b1b, b2a, b2b and b3b of each mixed block, stage by
+# stage, and the window that pools in front of the stage. It moves by two, the first
+# ones not in time.
+STAGES = {
+    "3": (
+        (1, 3, 3),
+        {"b": (64, 96, 128, 16, 32, 32), "c": (128, 128, 192, 32, 96, 64)},
+    ),
+    "4": (
+        (3, 3, 3),
+        {
+            "b": (192, 96, 208, 16, 48, 64),
+            "c": (160, 112, 224, 24, 64, 64),
+            "d": (128, 128, 256, 24, 64, 64),
+            "e": (112, 144, 288, 32, 64, 64),
+            "f": (256, 160, 320, 32, 128, 128),
+        },
+    ),
+    "5": (
+        (2, 2, 2),
+        {"b": (256, 160, 320, 32, 128, 128), "c": (384, 192, 384, 48, 128, 128)},
+    ),
+}
+LEAST_FRAMES = 9
+"""Eight frames make one step of the last map, and the head pools two."""
+
+
+class Mixed(nn.Module):
+    """An Inception block: four branches side by side, the kernels 1, 3, 3 and a pool.
+
+    Attributes:
+      widths: channels of b0, b1a, b1b, b2a, b2b and b3b; b0, b1b, b2b and b3b come out.
+      dtype: of the computation.
+    """
+
+    widths: tuple[int, int, int, int, int, int]
+    dtype: str = "float32"
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "B T H W C"], *, train: bool
+    ) -> Float[Array, "B T H W D"]:
+        """Convolves clips."""
+        b0, b1a, b1b, b2a, b2b, b3b = self.widths
+
+        def branch(x: Array, name: str, width: int, size: int = 1) -> Array:
+            return unit(width, size, dtype=self.dtype, name=name)(x, train=train)
+
+        pooled = max_pool(x, window=(3, 3, 3))
+        branches = [
+            branch(x, "b0", b0),
+            branch(branch(x, "b1a", b1a), "b1b", b1b, 3),
+            branch(branch(x, "b2a", b2a), "b2b", b2b, 3),
+            branch(pooled, "b3b", b3b),
+        ]
+        return jnp.concatenate(branches, axis=-1)
+
+
+def unit(
+    features: int, size: int, *, dtype: str, name: str, stride: int = 1
+) -> ConvNorm:
+    """Convolution and normalisation with the published constants.
+
+    Args:
+      features: output channels.
+      size: of the kernel, in time and space.
+      dtype: of the computation.
+      name: of the layer.
+      stride: in time and space.
+
+    Returns:
+      The layer, padded as in TensorFlow.
+    """
+    return ConvNorm(
+        features,
+        (size,) * 3,
+        (stride,) * 3,
+        momentum=0.99,
+        epsilon=1e-3,
+        dtype=dtype,
+        name=name,
+    )
+
+
+class Model(nn.Module):
+    r"""Inflated Inception-v1 with one stream.
+
+    The head averages space and every two steps of the last map, classifies each such
+    slot and averages the logits. With more than 16 frames that is no plain mean: of
+    four steps the outer ones weigh 1/6, the inner ones 1/3.
+
+    The published head pools 7x7 positions, all of the map at 224x224 pixels; here it
+    pools the whole map at any size. The gain of the normalisations, which the original
+    has not, is PyTorch-I3D's; so is their momentum of 0.99 (the original's is 0.999).
+
+    Attributes:
+      num_classes: K.
+      width: factor on every number of channels.
+      dropout: rate on what the classifier reads, drawn for each slot.
+      dtype: of the feature maps; parameters, statistics, features and logits are float32.
+
+    References:
+      Carreira and Zisserman, *Quo Vadis, Action Recognition? A New Model and the Kinetics
+      Dataset*, CVPR 2017, arXiv:1705.07750; https://github.com/deepmind/kinetics-i3d,
+      https://github.com/piergiaj/pytorch-i3d.
+    """
+
+    num_classes: int
+    width: float = 1.0
+    dropout: float = 0.5
+    dtype: str = "float32"
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "B T H W C"], *, train: bool) -> Outputs:
+        """Classifies clips.
+
+        Args:
+          x: clips of 9 frames or more; published are RGB in [-1, 1] and 224x224 pixels.
+          train: batch statistics and dropout, or the stored statistics.
+
+        Returns:
+          ``logits``, ``slot_logits [B U K]`` whose mean they are, ``features`` (the mean
+          of the slots, before dropout), ``hidden`` (the same) and as ``stages`` the maps
+          in front of each pooling, the head's too.
+
+        Raises:
+          ValueError: where a clip has fewer than 9 frames or no pixel.
+        """
+        check_clip(x, frames=LEAST_FRAMES)
+        stages = self._stages(x, train)
+        steps = stages[-1].mean(axis=(2, 3), dtype=jnp.float32)
+        slots = (steps[:, :-1] + steps[:, 1:]) / 2
+        dropped = nn.Dropout(self.dropout, deterministic=not train)(slots)
+        classifier = nn.Dense(self.num_classes, kernel_init=normal(0.01), name="logits")
+        slot_logits, features = classifier(dropped), slots.mean(axis=1)
+        return {
+            "logits": slot_logits.mean(axis=1),
+            "slot_logits": slot_logits,
+            "features": features,
+            "hidden": features,
+            "stages": stages,
+        }
+
+    def _stages(self, x: Array, train: bool) -> tuple[Array, ...]:
+        """The maps of the five resolutions."""
+        layer = functools.partial(unit, dtype=self.dtype)
+        first = layer(self._channels(64), 7, stride=2, name="Conv3d_1a_7x7")
+        stages = [first(x, train=train)]
+        x = max_pool(stages[-1], window=(1, 3, 3), strides=(1, 2, 2))
+        x = layer(self._channels(64), 1, name="Conv3d_2b_1x1")(x, train=train)
+        x = layer(self._channels(192), 3, name="Conv3d_2c_3x3")(x, train=train)
+        stages.append(x)
+        for stage, (window, blocks) in STAGES.items():
+            x = max_pool(x, window=window, strides=(min(window[0], 2), 2, 2))
+            for letter, widths in blocks.items():
+                channels = tuple(map(self._channels, widths))
+                mixed = Mixed(channels, self.dtype, name=f"Mixed_{stage}{letter}")
+                x = mixed(x, train=train)
+            stages.append(x)
+        return tuple(stages)
+
+    def _channels(self, published: int) -> int:
+        """A number of channels times the factor, at least one."""
+        return max(1, round(published * self.width))
