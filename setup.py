@@ -26,6 +26,7 @@ setup(
     install_requires=[
         "absl-py>=2.1",
         "array_record>=0.8",
+        "av>=16",
         "chex>=0.1.90",
         "etils[epath]>=1.12",
         "flax>=0.12",

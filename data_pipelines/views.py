@@ -142,6 +142,24 @@ def grouped(
     return dataset._replace(splits=splits)
 
 
+def alone(example: Example, *, camera: int = 0) -> Example:
+    """An example of one view, such as a recording for prediction.
+
+    Args:
+      example: a raw example of one camera.
+      camera: its number.
+
+    Returns:
+      The example as `Views` would give it.
+    """
+    return {
+        **{name: example[name] for name in Row._fields if name in example},
+        "views": (example,),
+        "view_ids": np.array([camera], np.int32),
+        "view_mask": np.ones(1, np.float32),
+    }
+
+
 def _performances(
     every: Collection[Row], place: Callable[[str], Place]
 ) -> dict[str, dict[int, int]]:

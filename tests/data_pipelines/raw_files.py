@@ -2,13 +2,15 @@
 
 import itertools
 import json
+import wave
 
+import av
 import numpy as np
 import scipy.io
 
 
-def utd(folder, *, actions=(1, 2), subjects=(1, 2), trials=(1, 2), seed=0):
-    """Trials of UTD-MHAD; returns the folder."""
+def utd(folder, *, actions=(1, 2), subjects=(1, 2), trials=(1, 2), seed=0, depth=False):
+    """Trials of UTD-MHAD, with depth of the thinned size or without; the folder."""
     rng = np.random.default_rng(seed)
     for a, s, t in itertools.product(actions, subjects, trials):
         frames = int(rng.integers(8, 13))
@@ -18,12 +20,15 @@ def utd(folder, *, actions=(1, 2), subjects=(1, 2), trials=(1, 2), seed=0):
             d_skel=rng.standard_normal((20, 3, frames)) + [[[0], [0], [2.8]]],
             d_iner=rng.standard_normal((int(2.6 * frames), 6)),
         )
+        if depth:
+            clip = rng.integers(1800, 4000, (60, 80, frames), np.uint16)
+            write_utd(folder, f"a{a}_s{s}_t{t}", d_depth=clip)
     return folder
 
 
 def write_utd(folder, key, **variables):
     """The `.mat` files of one trial."""
-    names = {"d_skel": "Skeleton", "d_iner": "Inertial"}
+    names = {"d_skel": "Skeleton", "d_iner": "Inertial", "d_depth": "Depth"}
     for variable, value in variables.items():
         path = folder / names[variable]
         path.mkdir(parents=True, exist_ok=True)
@@ -110,3 +115,39 @@ def mmact(folder, *, subjects=(1, 17), cameras=(), scenes=(1,), sessions=(1,), s
                 clip = rng.uniform(1, 100, (12, 1, 17, 3))
                 write_mmact_pose(folder, clip, camera=camera, **place)
     return folder
+
+
+def nw_ucla(folder, keys, *, seed=0):
+    """Clips of NW-UCLA by key; returns the folder."""
+    rng = np.random.default_rng(seed)
+    (folder / "all_sqe").mkdir(parents=True)
+    actions = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)
+    for key in keys:
+        clip = rng.uniform(-0.6, 0.6, (int(rng.integers(8, 15)), 20, 3)) + [0, 0, 2.8]
+        label = actions.index(int(key[1:3])) + 1
+        document = {"file_name": key, "skeletons": clip.tolist(), "label": label}
+        (folder / "all_sqe" / f"{key}.json").write_text(json.dumps(document))
+    return folder
+
+
+def write_avi(path, clip, *, codec="mpeg4"):
+    """A video file of frames uint8 [T H W 3]; returns its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=30)
+        stream.height, stream.width = clip.shape[1:3]
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        stream.codec_context.qmin = stream.codec_context.qmax = 2
+        for frame in clip:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame)))
+        container.mux(stream.encode())
+    return path
+
+
+def write_wav(path):
+    """A second of silence."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(bytes(16000))
