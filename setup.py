@@ -21,7 +21,7 @@ setup(
     packages=find_namespace_packages(
         include=["kdjax*", "data_pipelines*", "experiments*"]
     ),
-    package_data={"experiments": ["*.jinja"]},
+    package_data={"experiments": ["*.jinja"], "data_pipelines": ["*.txt"]},
     entry_points={"console_scripts": ["kdjax = experiments.run:main"]},
     install_requires=[
         "absl-py>=2.1",

@@ -21,6 +21,8 @@ QUALITY = 3
 """Quantiser of the JPEG frames, 1 (best) to 31."""
 DARK = 20
 """The brightest pixel of a black frame."""
+DTYPES = {"rgb": np.uint8, "rgb_ends": np.int64}
+"""Of the stored fields."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -151,3 +151,38 @@ def write_wav(path):
         file.setsampwidth(2)
         file.setframerate(8000)
         file.writeframes(bytes(16000))
+
+
+def ntu_body(rng, *, frames, joints=25):
+    """Joints of one body in the columns of a `.skeleton` file, [T J 12]."""
+    body = rng.uniform(0.5, 2.0, (frames, joints, 12))
+    body[..., 5:7] = rng.uniform(200, 900, (frames, joints, 2))
+    body[..., 11] = 2
+    return body
+
+
+def write_skeleton(path, frames, *, newline="\n"):
+    """A `.skeleton` file; each frame is body -> joints [J 12]. Returns its path."""
+    lines = [str(len(frames))]
+    for bodies in frames:
+        lines.append(str(len(bodies)))
+        for name, joints in bodies.items():
+            lines.append(f"{name} 0 1 1 1 1 0 0.02 -0.3 2")
+            lines.append(str(len(joints)))
+            lines += [" ".join(f"{x:.7g}" for x in joint) for joint in joints]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes((newline.join(lines) + newline).encode())
+    return path
+
+
+def ntu(folder, names, *, lengths=None, seed=0):
+    """Recordings of NTU RGB+D by name, one body each; returns the folder."""
+    rng = np.random.default_rng(seed)
+    for name in names:
+        count = (lengths or {}).get(name, int(rng.integers(12, 16)))
+        body = ntu_body(rng, frames=count)
+        path = folder / "nturgb+d_skeletons" / f"{name}.skeleton"
+        write_skeleton(path, [{72057594037931101: joints} for joints in body])
+        clip = rng.integers(0, 255, (count, 36, 64, 3), np.uint8)
+        write_avi(folder / "nturgb+d_rgb" / f"{name}_rgb.avi", clip)
+    return folder
