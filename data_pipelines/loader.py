@@ -56,10 +56,13 @@ def cache(source: Source) -> Cached:
       A source of the same examples.
 
     Raises:
-      DataError: if the source is empty or its examples differ in shape.
+      DataError: if the source is empty, its examples differ in shape, or it draws them
+        anew in every epoch.
     """
     if not len(source):
         raise DataError("a split without examples cannot be cached")
+    if hasattr(source, "draw"):
+        raise DataError("examples that are drawn anew in every epoch cannot be cached")
     return Cached(source)
 
 

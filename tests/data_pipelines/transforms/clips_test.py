@@ -211,3 +211,8 @@ def test_an_evaluation_sees_the_same_clips_in_every_epoch():
     for i in range(12):
         np.testing.assert_array_equal(drawn[f"k{i}", 0], drawn[f"k{i}", 1])
     np.testing.assert_array_equal(Drawn(Shown(), SIX)[3]["depth"], drawn["k3", 0])
+
+
+def test_random_clips_are_not_cached():
+    with pytest.raises(DataError, match="drawn anew in every epoch cannot be cached"):
+        loader.cache(Drawn(Shown(), SIX))
