@@ -21,11 +21,12 @@ setup(
     packages=find_namespace_packages(
         include=["kdjax*", "data_pipelines*", "experiments*"]
     ),
-    package_data={"experiments": ["*.jinja"]},
+    package_data={"experiments": ["*.jinja"], "data_pipelines": ["*.txt"]},
     entry_points={"console_scripts": ["kdjax = experiments.run:main"]},
     install_requires=[
         "absl-py>=2.1",
         "array_record>=0.8",
+        "av>=16",
         "chex>=0.1.90",
         "etils[epath]>=1.12",
         "flax>=0.12",

@@ -8,6 +8,7 @@ exists is overwritten.
 import collections
 import json
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ class RecordingsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
     def _info(self) -> tfds.core.DatasetInfo:
         shapes = {k: v for f in self.layout.fields.values() for k, v in f.items()}
         features = {
-            name: tfds.features.Tensor(shape=shape, dtype=_dtype(name))
+            name: _feature(shape, _dtype(self.layout, name))
             for name, shape in shapes.items()
         }
         return tfds.core.DatasetInfo(
@@ -78,11 +79,15 @@ class RecordingsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
                 f"{self._raw_dir}: no complete recording of {self.layout.name} was "
                 f"found{_reasons(log.report()['skipped'])}"
             )
+        performances = collections.defaultdict(list)
+        for recording in found.recordings:
+            performances[self.layout.performance(recording.key)].append(recording)
         # `disable=None` shows the bar on a terminal only.
-        for recording in tqdm.tqdm(found.recordings, unit=" trials", disable=None):
-            fields = _read(self.layout, recording, log)
-            if fields is not None:
-                yield recording.key, fields
+        total = len(found.recordings)
+        with tqdm.tqdm(total=total, unit=" trials", disable=None) as bar:
+            for recordings in performances.values():
+                yield from _performance(self.layout, recordings, log)
+                bar.update(len(recordings))
         self.report = log.report()
         self._refuse_too_many_faults()
         self.info.metadata[INDEX] = log.index
@@ -146,10 +151,25 @@ class _Log:
         }
 
 
+def _performance(
+    layout: raw.Layout, recordings: list[raw.Recording], log: _Log
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The records of one performance; none if one of them has to be left out."""
+    read = {recording.key: _read(layout, recording, log) for recording in recordings}
+    lost = [key for key, fields in read.items() if fields is None]
+    if lost:
+        for key in read.keys() - set(lost):
+            log.skip(key, "", f"{key}: left out, as {lost[0]} of this performance is")
+        return
+    for recording in recordings:
+        log.keep(recording, read[recording.key])
+        yield recording.key, _record(layout, recording, read[recording.key])
+
+
 def _read(
     layout: raw.Layout, recording: raw.Recording, log: _Log
-) -> dict[str, Any] | None:
-    """The record of one recording, or None if it has to be left out."""
+) -> dict[str, raw.Arrays] | None:
+    """The modalities of one recording, or None if it has to be left out."""
     fields: dict[str, raw.Arrays] = {}
     for modality, path in recording.paths.items():
         try:
@@ -159,13 +179,21 @@ def _read(
             log.notes += [f"{path}: {note}" for note in reading.notes]
         except DataError as error:
             log.skip(recording.key, modality, str(error))
+    for modality, reason in layout.disagree(fields).items():
+        log.skip(recording.key, modality, f"{recording.paths[modality]}: {reason}")
+        del fields[modality]
     if not fields or any(m not in fields for m in layout.required):
         return None
-    log.keep(recording, fields)
+    return fields
+
+
+def _record(
+    layout: raw.Layout, recording: raw.Recording, fields: dict[str, raw.Arrays]
+) -> dict[str, Any]:
     record: dict[str, Any] = {"key": recording.key}
     for modality, shapes in layout.fields.items():
         for name, shape in shapes.items():
-            empty = np.zeros([n or 0 for n in shape], _dtype(name))
+            empty = np.zeros([n or 0 for n in shape], _dtype(layout, name))
             record[name] = fields.get(modality, {}).get(name, empty)
     return record
 
@@ -178,9 +206,18 @@ def _refuse_copies(seen: dict[bytes, pathlib.Path], path: pathlib.Path) -> None:
         raise DataError(f"{path}: the same content as {first}")
 
 
-def _dtype(field: str) -> type:
+def _dtype(layout: raw.Layout, field: str) -> type:
     # Seconds since the first sample need more than 24 bits over long recordings.
-    return np.float64 if field.endswith("_time") else np.float32
+    usual = np.float64 if field.endswith("_time") else np.float32
+    return layout.dtypes.get(field, usual)
+
+
+def _feature(shape: tuple[int | None, ...], dtype: type) -> tfds.features.Tensor:
+    if dtype is not np.uint8:
+        return tfds.features.Tensor(shape=shape, dtype=dtype)
+    # Pixels of masked depth shrink to a tenth; a string of bytes is JPEG already.
+    encoding = "zlib" if len(shape) > 1 else "bytes"
+    return tfds.features.Tensor(shape=shape, dtype=dtype, encoding=encoding)
 
 
 def _reasons(skipped: list[dict[str, str]], limit: int = 200) -> str:

@@ -25,6 +25,16 @@ class Source(Protocol):
     def __getitem__(self, index: int) -> Example: ...
 
 
+class Transform(Protocol):
+    """A function of examples that can be fixed or random."""
+
+    def __call__(self, example: Example) -> Example:
+        """What is made of an example without chance."""
+
+    def draw(self, example: Example, rng: np.random.RandomState) -> Example:
+        """What is made of it with a random stream of its own."""
+
+
 class Row(NamedTuple):
     """What is known of an example before it is decoded."""
 
@@ -83,6 +93,35 @@ class Mapped:
 
     def __getitem__(self, index: int) -> Example:
         return self.function(self.source[index])
+
+    @property
+    def rows(self) -> list[Row]:
+        """Key, label and subject of every example."""
+        return rows(self.source)
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawn:
+    """The examples of `source` with a random function applied when they are read.
+
+    Attributes:
+      source: examples.
+      function: its `draw` makes the examples of a loader's batches, anew in every
+        epoch; `source[i]` is what it makes without chance.
+    """
+
+    source: Source
+    function: Transform
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> Example:
+        return self.function(self.source[index])
+
+    def draw(self, index: int, rng: np.random.RandomState) -> Example:
+        """The example at `index` as `rng` makes it."""
+        return self.function.draw(self.source[index], rng)
 
     @property
     def rows(self) -> list[Row]:

@@ -1,9 +1,10 @@
 """Examples to batches: shuffled, sharded by process, resumable to the batch.
 
 Batch i is a function of the seed and of i alone: its epoch is shuffled with one seed
-first, then sliced by process, then cut into batches. Grain reads those batches by index,
-ahead of time, on its threads; its per-element work is paid once a batch. The position is
-one number, which is what a checkpoint keeps.
+first, then sliced by process, then cut into batches; what is left to chance within an
+example is drawn from a stream of the seed, the epoch and the example's index. Grain
+reads those batches by index, ahead of time, on its threads; its per-element work is
+paid once a batch. The position is one number, which is what a checkpoint keeps.
 """
 
 import dataclasses
@@ -16,6 +17,7 @@ import numpy as np
 
 from data_pipelines.dataset import Example, Row, Source, rows
 from data_pipelines.errors import DataError
+from data_pipelines.transforms import frames
 
 Batch = dict[str, Any]
 
@@ -54,10 +56,13 @@ def cache(source: Source) -> Cached:
       A source of the same examples.
 
     Raises:
-      DataError: if the source is empty or its examples differ in shape.
+      DataError: if the source is empty, its examples differ in shape, or it draws them
+        anew in every epoch.
     """
     if not len(source):
         raise DataError("a split without examples cannot be cached")
+    if hasattr(source, "draw"):
+        raise DataError("examples that are drawn anew in every epoch cannot be cached")
     return Cached(source)
 
 
@@ -91,12 +96,14 @@ def stack(examples: list[Example]) -> Batch:
     return fields | whole
 
 
-def gather(source: Source, indices: np.ndarray) -> Batch:
+def gather(source: Source, indices: np.ndarray, *, seed: tuple[int, ...] = ()) -> Batch:
     """One batch.
 
     Args:
       source: aligned examples.
       indices: [B], of which -1 means padding.
+      seed: of what a source with a method `draw` leaves to chance; an example's own
+        stream is that of the seed and its index, whatever batch and process it is in.
 
     Returns:
       field -> array [B ...] and `mask` float32 [B], 1 for an example. Padding repeats
@@ -106,6 +113,10 @@ def gather(source: Source, indices: np.ndarray) -> Batch:
     taken = np.where(real, indices, 0)
     if hasattr(source, "gather"):
         batch = source.gather(taken)
+    elif hasattr(source, "draw"):
+        # From 1: with a last number of 0 the stream would be that of the seed alone.
+        streams = [frames.generator(*seed, int(i) + 1) for i in taken]
+        batch = stack([source.draw(int(i), rng) for i, rng in zip(taken, streams)])
     else:
         batch = stack([source[int(i)] for i in taken])
     if not real.all():
@@ -193,7 +204,7 @@ def make_loader(
     Args:
       source: aligned examples; `cache` makes it fast.
       batch_size: examples a batch on this process.
-      seed: of the order; every epoch is shuffled anew.
+      seed: of the order and of what examples leave to chance; every epoch anew.
       shuffle: whether to shuffle at all.
       epochs: passes over the source, or None for no end.
       drop_remainder: leave out what does not fill a batch, or pad it with `mask` 0.
@@ -232,7 +243,7 @@ def make_loader(
         seed=seed if shuffle else None,
     )
     plan = grain.MapDataset.source(
-        _Batches(source, order, batch_size, process_index, process_count, epochs)
+        _Batches(source, order, batch_size, process_index, process_count, epochs, seed)
     )
     options = grain.ReadOptions(
         num_threads=threads, prefetch_buffer_size=max(prefetch, threads)
@@ -276,6 +287,7 @@ class _Batches:
     process_index: int
     process_count: int
     epochs: int | None
+    seed: int
 
     def __len__(self) -> int:
         return sys.maxsize if self.epochs is None else self.epochs * self._steps
@@ -285,7 +297,7 @@ class _Batches:
         mine = self.order(epoch)[self.process_index :: self.process_count]
         start = step * self.batch_size
         indices = mine[start : start + self.batch_size]
-        return gather(self.source, indices)
+        return gather(self.source, indices, seed=(self.seed, epoch))
 
     @property
     def _steps(self) -> int:

@@ -47,18 +47,19 @@ def read(path: pathlib.Path) -> raw.Reading:
     return raw.Reading({"skeleton": raw.finite(path, most_moving(clip))}, notes)
 
 
-def most_moving(clip: np.ndarray) -> np.ndarray:
+def most_moving(clip: np.ndarray, *, spatial: int = 2) -> np.ndarray:
     """The two bodies with the most motion, the first of equals first.
 
     Args:
-      clip: [T M J 3], a body that is not seen being zero.
+      clip: [T M J C], a body that is not seen being zero.
+      spatial: leading channels that are coordinates.
 
     Returns:
-      [T 2 J 3]; zeros where there are fewer bodies.
+      [T 2 J C]; zeros where there are fewer bodies.
     """
     seen = clip.any((2, 3))
     both = seen[1:] & seen[:-1]
-    step = np.linalg.norm(np.diff(clip[..., :2], axis=0), axis=-1).mean(-1)
+    step = np.linalg.norm(np.diff(clip[..., :spatial], axis=0), axis=-1).mean(-1)
     motion = np.where(both, step, 0).sum(0)
     # A body that stands still must not lose its place to one that is never there.
     order = np.lexsort((np.arange(clip.shape[1]), -seen.sum(0), -motion))[:BODIES]

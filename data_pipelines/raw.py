@@ -4,7 +4,8 @@ import hashlib
 import itertools
 import pathlib
 import re
-from collections.abc import Callable, Iterable
+import types
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -72,6 +73,11 @@ class Layout(NamedTuple):
         none, any one is enough.
       find: raw folder -> what it holds.
       read: (modality, file) -> the stored fields of that modality, with notes.
+      dtypes: stored field -> type, where it is not float32.
+      disagree: the stored fields of one recording, modality by modality -> modality ->
+        why it does not fit the others.
+      performance: key -> what recordings share that go or stay together: where one has
+        a fault, none of the performance is kept.
     """
 
     name: str
@@ -79,6 +85,9 @@ class Layout(NamedTuple):
     required: tuple[str, ...]
     find: Callable[[pathlib.Path], Found]
     read: Callable[[str, pathlib.Path], Reading]
+    dtypes: Mapping[str, type] = types.MappingProxyType({})
+    disagree: Callable[[dict[str, Arrays]], dict[str, str]] = lambda _: {}
+    performance: Callable[[str], str] = lambda key: key
 
 
 def listing(folder: pathlib.Path, pattern: str) -> list[pathlib.Path]:

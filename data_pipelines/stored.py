@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from data_pipelines import builder
+from data_pipelines import builder, video
 from data_pipelines.dataset import Dataset, Example, Row, check, hold_out
 from data_pipelines.errors import DataError
 
@@ -61,7 +61,8 @@ class Records:
 
     def __getitem__(self, index: int) -> Example:
         entry = self.entries[index]
-        record = _records(self.folder)[entry["position"]]
+        names = frozenset(self.fields.values())
+        record = _records(self.folder, names)[entry["position"]]
         if record["key"].decode() != entry["key"]:
             raise DataError(
                 f"{self.folder}: record {entry['position']} is "
@@ -70,6 +71,8 @@ class Records:
         example = {name: entry[name] for name in ("key", "label", "subject")}
         for name, field in self.fields.items():
             example[name] = record[field]
+            if f"{field}_ends" in record:
+                example[name] = video.Jpegs(record[field], record[f"{field}_ends"])
             if f"{field}_time" in record:
                 example[f"{name}_time"] = record[f"{field}_time"]
         return example
@@ -223,9 +226,16 @@ def _wrong_size(
 
 
 @functools.lru_cache(maxsize=16)
-def _records(folder: str) -> Sequence[dict[str, Any]]:
+def _records(folder: str, fields: frozenset[str] = frozenset()) -> Sequence[Any]:
+    """The records, of which only some fields are decoded; all, where none is named."""
     # Kept here and not in the source, which then pickles as a name.
-    return tfds.builder_from_directory(folder).as_data_source(split=builder.SPLIT)
+    built = tfds.builder_from_directory(folder)
+    # Parts of a field: its time stamps, the ends of its frames.
+    wanted = {f"{field}{part}" for field in fields for part in ("", "_time", "_ends")}
+    skipped = set(built.info.features) - wanted - {"key"} if fields else ()
+    # What is not asked for, above all video, must not slow down what is.
+    decoders = {name: tfds.decode.SkipDecoding() for name in skipped}
+    return built.as_data_source(split=builder.SPLIT, decoders=decoders or None)
 
 
 def _readable(folder: str) -> int:

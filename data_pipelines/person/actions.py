@@ -7,6 +7,9 @@ the right) and inward twist (for the trunk: right shoulder forward). `step_left`
 
 A sensor on the right wrist can hardly tell apart wave_right and wave_both, kick_left
 and kick_right, squat and sit_down. The skeleton shows the difference.
+
+To drink, to eat and to brush one's teeth are the same movement here: only a picture
+shows what the hand holds (`data_pipelines.person.film`).
 """
 
 from typing import NamedTuple
@@ -155,6 +158,22 @@ _FOLLOW = {
     "spine_mid": (22, 0, 32),
     "left_shoulder": (-20, 15),
 }
+_HELD = {"right_shoulder": (22, 8, 15), "right_elbow": (85,)}
+_AT_MOUTH = {
+    "right_shoulder": (48, 12, 48),
+    "right_elbow": (138,),
+    "right_wrist": (12,),
+    "neck": (6,),
+}
+_TO_MOUTH = Action(
+    before=(Key(0.5, _HELD),),
+    cycle=(
+        Key(0.45, _AT_MOUTH),
+        Key(0.35, _AT_MOUTH | {"right_wrist": (25,)}),
+        Key(0.4, _HELD),
+    ),
+    repeats=(1, 3),
+)
 _OVERHEAD = {"left_shoulder": (10, 145), "left_elbow": (8,), "spine_mid": (0, 5)}
 
 ACTIONS = {
@@ -232,4 +251,5 @@ ACTIONS = {
         repeats=(1, 2),
         settle=0.4,
     ),
+    **dict.fromkeys(("drink", "eat", "brush_teeth"), _TO_MOUTH),
 }

@@ -2,13 +2,15 @@
 
 import itertools
 import json
+import wave
 
+import av
 import numpy as np
 import scipy.io
 
 
-def utd(folder, *, actions=(1, 2), subjects=(1, 2), trials=(1, 2), seed=0):
-    """Trials of UTD-MHAD; returns the folder."""
+def utd(folder, *, actions=(1, 2), subjects=(1, 2), trials=(1, 2), seed=0, depth=False):
+    """Trials of UTD-MHAD, with depth of the thinned size or without; the folder."""
     rng = np.random.default_rng(seed)
     for a, s, t in itertools.product(actions, subjects, trials):
         frames = int(rng.integers(8, 13))
@@ -18,12 +20,15 @@ def utd(folder, *, actions=(1, 2), subjects=(1, 2), trials=(1, 2), seed=0):
             d_skel=rng.standard_normal((20, 3, frames)) + [[[0], [0], [2.8]]],
             d_iner=rng.standard_normal((int(2.6 * frames), 6)),
         )
+        if depth:
+            clip = rng.integers(1800, 4000, (60, 80, frames), np.uint16)
+            write_utd(folder, f"a{a}_s{s}_t{t}", d_depth=clip)
     return folder
 
 
 def write_utd(folder, key, **variables):
     """The `.mat` files of one trial."""
-    names = {"d_skel": "Skeleton", "d_iner": "Inertial"}
+    names = {"d_skel": "Skeleton", "d_iner": "Inertial", "d_depth": "Depth"}
     for variable, value in variables.items():
         path = folder / names[variable]
         path.mkdir(parents=True, exist_ok=True)
@@ -109,4 +114,75 @@ def mmact(folder, *, subjects=(1, 17), cameras=(), scenes=(1,), sessions=(1,), s
             for camera in cameras:
                 clip = rng.uniform(1, 100, (12, 1, 17, 3))
                 write_mmact_pose(folder, clip, camera=camera, **place)
+    return folder
+
+
+def nw_ucla(folder, keys, *, seed=0):
+    """Clips of NW-UCLA by key; returns the folder."""
+    rng = np.random.default_rng(seed)
+    (folder / "all_sqe").mkdir(parents=True)
+    actions = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)
+    for key in keys:
+        clip = rng.uniform(-0.6, 0.6, (int(rng.integers(8, 15)), 20, 3)) + [0, 0, 2.8]
+        label = actions.index(int(key[1:3])) + 1
+        document = {"file_name": key, "skeletons": clip.tolist(), "label": label}
+        (folder / "all_sqe" / f"{key}.json").write_text(json.dumps(document))
+    return folder
+
+
+def write_avi(path, clip, *, codec="mpeg4"):
+    """A video file of frames uint8 [T H W 3]; returns its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=30)
+        stream.height, stream.width = clip.shape[1:3]
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        stream.codec_context.qmin = stream.codec_context.qmax = 2
+        for frame in clip:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame)))
+        container.mux(stream.encode())
+    return path
+
+
+def write_wav(path):
+    """A second of silence."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(bytes(16000))
+
+
+def ntu_body(rng, *, frames, joints=25):
+    """Joints of one body in the columns of a `.skeleton` file, [T J 12]."""
+    body = rng.uniform(0.5, 2.0, (frames, joints, 12))
+    body[..., 5:7] = rng.uniform(200, 900, (frames, joints, 2))
+    body[..., 11] = 2
+    return body
+
+
+def write_skeleton(path, frames, *, newline="\n"):
+    """A `.skeleton` file; each frame is body -> joints [J 12]. Returns its path."""
+    lines = [str(len(frames))]
+    for bodies in frames:
+        lines.append(str(len(bodies)))
+        for name, joints in bodies.items():
+            lines.append(f"{name} 0 1 1 1 1 0 0.02 -0.3 2")
+            lines.append(str(len(joints)))
+            lines += [" ".join(f"{x:.7g}" for x in joint) for joint in joints]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes((newline.join(lines) + newline).encode())
+    return path
+
+
+def ntu(folder, names, *, lengths=None, seed=0):
+    """Recordings of NTU RGB+D by name, one body each; returns the folder."""
+    rng = np.random.default_rng(seed)
+    for name in names:
+        count = (lengths or {}).get(name, int(rng.integers(12, 16)))
+        body = ntu_body(rng, frames=count)
+        path = folder / "nturgb+d_skeletons" / f"{name}.skeleton"
+        write_skeleton(path, [{72057594037931101: joints} for joints in body])
+        clip = rng.integers(0, 255, (count, 36, 64, 3), np.uint8)
+        write_avi(folder / "nturgb+d_rgb" / f"{name}_rgb.avi", clip)
     return folder

@@ -1,0 +1,121 @@
+"""What cameras see of a performance: places, colours, what hides what."""
+
+import numpy as np
+import pytest
+
+from data_pipelines.person import body, cameras, film, performance, sensors
+from data_pipelines.person.actions import ACTIONS
+
+
+def filmed(action="drink", subject=1, number=2, count=3, size=64):
+    shown = performance.perform(0, subject, action, 1)
+    places = film.shots(shown)
+    seen_by = film.camera(number, count, size=size)
+    return shown, places, seen_by, film.Film(shown, places, seen_by, number)
+
+
+def test_three_cameras_stand_in_front_45_degrees_apart():
+    away = [film.camera(n, 3, size=64).position - film.TARGET for n in (1, 2, 3)]
+    angles = [np.rad2deg(np.arctan2(x, -z)) for x, _, z in away]
+    np.testing.assert_allclose(angles, (-45, 0, 45), atol=1e-9)
+    # The person's left hand is at smaller x, and so is the first camera.
+    assert away[0][0] < 0 < away[2][0]
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_everybody_stays_in_the_picture(action):
+    for number in (1, 2, 3):
+        _, places, seen_by, _ = filmed(action, subject=3, number=number)
+        # A hand raised high or a last step may leave it.
+        assert cameras.visible(seen_by, places).mean() > 0.95
+
+
+def test_a_pose_is_the_joints_in_the_picture_with_an_error_that_lowers_its_score():
+    shown, places, seen_by, _ = filmed()
+    found = film.pose(shown, places, seen_by, 2)
+    assert found.shape == (len(places), 1, 25, 3) and found.dtype == np.float32
+    true, _ = cameras.project(seen_by, places)
+    error = np.linalg.norm(found[:, 0, :, :2] - true, axis=-1)
+    # 12 mm at 3.5 m, 64 pixels for 2.4 m: a third of a pixel in each direction.
+    assert 0.3 < np.sqrt((error**2).mean() / 2) < 0.35
+    score = found[:, 0, :, 2]
+    assert ((score > 0) & (score <= 1)).all()
+    assert score[error < 0.2].min() > score[error > 0.8].max()
+    other = film.pose(shown, places, seen_by, 1)
+    assert (other != found).any()
+    np.testing.assert_array_equal(film.pose(shown, places, seen_by, 2), found)
+
+
+def test_only_the_frames_that_are_asked_for_are_painted():
+    *_, shot = filmed()
+    middle = len(shot) // 2
+    some = shot[np.array([middle, 0, middle])]
+    assert some.shape == (3, 64, 64, 3) and some.dtype == np.uint8
+    every = shot[np.arange(len(shot))]
+    np.testing.assert_array_equal(some, every[[middle, 0, middle]])
+    assert (some[0] != some[1]).any()
+
+
+def test_the_body_is_painted_where_its_joints_are():
+    shown, places, seen_by, shot = filmed("squat")
+    empty = film.Film(shown, places + (50.0, 0, 0), seen_by, 2)
+    wall = empty[np.array([0])][0]
+    every = np.arange(len(places))
+    pixels, _ = cameras.project(seen_by, places)
+    column, row = np.rint(pixels).astype(int).transpose(2, 0, 1).clip(0, 63)
+    painted = (shot[every] != wall).any(-1)
+    on_body = painted[every[:, None], row, column]
+    for joint in ("head", "spine_mid", "left_knee", "right_elbow", "right_foot"):
+        assert on_body[:, body.INDEX[joint]].mean() > 0.95, joint
+    assert 0.03 < painted.mean() < 0.3
+
+
+def near_hand(action, number=2):
+    """Colours around the right hand, [n 3], while it is at the mouth."""
+    _, places, seen_by, shot = filmed(action, number=number)
+    hand = body.INDEX["right_hand"]
+    high = np.argsort(places[:, hand, 1])[-3:]
+    pixels, _ = cameras.project(seen_by, places[high, hand])
+    patches = [
+        frame[y - 4 : y + 5, x - 4 : x + 5].reshape(-1, 3)
+        for frame, (x, y) in zip(shot[high], np.rint(pixels).astype(int))
+    ]
+    return np.concatenate(patches).astype(int)
+
+
+@pytest.mark.parametrize("action", film.HELD)
+def test_the_hand_holds_what_the_action_needs(action):
+    colour = np.array(film.HELD[action].colour)
+    for number in (1, 2, 3):
+        assert (near_hand(action, number) == colour).all(1).any(), number
+        for other in set(film.HELD) - {action}:
+            assert not (near_hand(other, number) == colour).all(1).any()
+
+
+def test_the_movement_says_nothing_of_what_is_held():
+    assert ACTIONS["drink"] == ACTIONS["eat"] == ACTIONS["brush_teeth"]
+
+
+def test_the_nearer_hides_the_farther():
+    _, places, seen_by, _ = filmed()
+    behind = film.camera(1, 1, size=64)._replace(
+        position=film.TARGET * (1, 1, 2) + (0, 0, 1.0),
+        axes=seen_by.axes * ((-1,), (1,), (-1,)),
+    )
+    colour = np.array(film.HELD["drink"].colour)
+    shown = performance.perform(0, 1, "drink", 1)
+    high = np.argsort(places[:, body.INDEX["right_hand"], 1])[-3:]
+    front = film.Film(shown, places, seen_by, 2)[high]
+    back = film.Film(shown, places, behind, 2)[high]
+    cup = [(picture == colour).all(-1).sum() for picture in (front, back)]
+    # From behind, head and trunk stand before the cup at the mouth.
+    assert cup[0] > 2 * cup[1]
+
+
+def test_filming_changes_nothing_of_what_the_sensors_measure():
+    shown = performance.perform(0, 1, "clap", 1)
+    before = sensors.skeleton(shown), sensors.accelerometer(shown)
+    film.Film(shown, film.shots(shown), film.camera(1, 3, size=32), 1)[np.array([0])]
+    after = sensors.skeleton(shown), sensors.accelerometer(shown)
+    for one, two in zip(before, after):
+        np.testing.assert_array_equal(one, two)
