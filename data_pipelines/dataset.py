@@ -163,6 +163,20 @@ class With:
         return {name: array[index] for name, array in self.fields.items()}
 
 
+def fixed(source: Source) -> Source:
+    """The same examples without chance, as an evaluation sees them.
+
+    Args:
+      source: examples, which may be drawn anew whenever they are read.
+
+    Returns:
+      A source that gives the same example at every reading.
+    """
+    return (
+        Mapped(source.source, source.function) if isinstance(source, Drawn) else source
+    )
+
+
 def rows(source: Source) -> list[Row]:
     """Key, label and subject of every example, decoding only if it must.
 

@@ -8,6 +8,7 @@ class ``Model``, ``method.name`` one of `kdjax.methods` with a factory ``make``,
 import functools
 import graphlib
 import importlib
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -16,8 +17,8 @@ import ml_collections
 import optax
 
 from data_pipelines import loader
-from data_pipelines.dataset import Dataset, Mapped, Source
-from data_pipelines.transforms.align import Align, for_dataset, standardised
+from data_pipelines.dataset import Dataset, Drawn, Mapped, Source, Transform
+from data_pipelines.transforms.align import standardised
 from experiments import optimizers
 from experiments.errors import RunError
 from kdjax import augment
@@ -25,10 +26,10 @@ from kdjax.core import Method, Network
 
 
 class Data(NamedTuple):
-    """Aligned splits, and what is needed to prepare another recording alike."""
+    """Splits of arrays of one shape, and what prepares another recording alike."""
 
     dataset: Dataset
-    align: Align
+    align: Transform
     sources: dict[str, Source]
 
 
@@ -102,17 +103,23 @@ def call(where: str, function: Any, **options: Any) -> Any:
 
 
 def build_data(config: ml_collections.ConfigDict) -> Data:
-    """Reads, aligns and caches the splits that ``config.data`` names."""
+    """Reads the splits that ``config.data`` names and brings them to one shape.
+
+    A transform that draws makes the training examples anew in every epoch.
+    """
     options = config.data.to_dict()
     module = named("data_pipelines.datasets", options.pop("name"))
     align_options, cached = options.pop("align"), options.pop("cache")
     standardise = options.pop("standardise")
+    transform = named("data_pipelines.transforms", options.pop("transform"))
     dataset = call("data", module.load, **options)
-    align = call("data.align", for_dataset, dataset=dataset, **align_options)
+    align = call("data.align", transform.for_dataset, dataset=dataset, **align_options)
     if standardise:
         align = standardised(align, dataset.splits["train"])
     sources = {name: Mapped(source, align) for name, source in dataset.splits.items()}
-    if cached:
+    if hasattr(align, "draw"):
+        sources["train"] = Drawn(dataset.splits["train"], align)
+    elif cached:
         sources = {name: loader.cache(source) for name, source in sources.items()}
     return Data(dataset, align, sources)
 
@@ -138,18 +145,31 @@ def parse_schedule(config: ml_collections.ConfigDict) -> tuple[Phase, ...]:
     return tuple(phases) * config.rounds
 
 
-def build_network(where: str, options: dict, inputs: Any, dataset: Dataset) -> Network:
+def of_data(options: Mapping, dataset: Dataset) -> dict:
+    """Options with the topology ``data`` replaced by the data set's."""
+    named_data = options.get("topology") == "data"
+    return {**options, "topology": dataset.topology} if named_data else dict(options)
+
+
+def build_network(
+    where: str, role: ml_collections.ConfigDict, dataset: Dataset
+) -> Network:
     """The network of a role; its graph, where it has one, is the data's."""
-    name = options.pop("name")
-    if options.get("topology") == "data":
-        options["topology"] = dataset.topology
+    options, inputs = role.model.to_dict(), tuple(role.inputs)
+    model = named("kdjax.models", options.pop("name")).Model
+    steps = [of_data(step, dataset) for step in role.prepare]
+    # What is prepared may have names of its own; their absence is found in tracing.
     unknown = sorted(set(inputs) - set(dataset.modalities))
-    if unknown:
+    if unknown and not steps:
         raise RunError(f"config.{where}.inputs names {unknown}; the data has none")
-    model = named("kdjax.models", name).Model
     classes = len(dataset.classes)
+    options = of_data(options, dataset)
     module = call(f"{where}.model", model, num_classes=classes, **options)
-    return Network(module, tuple(inputs))
+    prepare = call(
+        f"{where}.prepare", lambda: augment.prepare(*steps, num_classes=classes)
+    )
+    clips = any(step["function"] == "video.clips" for step in steps)
+    return Network(module, inputs, prepare, clips)
 
 
 def build_method(
@@ -165,8 +185,8 @@ def build_method(
         module = getattr(named("kdjax.models", "adapters"), adapter.pop("name"))
         options["adapter"] = functools.partial(module, **adapter)
     dataset = data.dataset
-    network = build_network(where, role.model.to_dict(), role.inputs, dataset)
-    steps = [dict(step) for step in role.augment]
+    network = build_network(where, role, dataset)
+    steps = [of_data(step, dataset) for step in role.augment]
     classes = len(dataset.classes)
     function = call(
         f"{where}.augment", lambda: augment.make(*steps, num_classes=classes)

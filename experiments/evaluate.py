@@ -13,7 +13,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
 from data_pipelines import loader
-from data_pipelines.dataset import Source
+from data_pipelines.dataset import Source, fixed
 from experiments import checkpoints
 from experiments.build import build
 from experiments.errors import RunError
@@ -50,7 +50,7 @@ def predict(
     Returns:
       One row an example; every process sees them all.
     """
-    step, found = _compiled(method), []
+    step, source, found = _compiled(method), fixed(source), []
     share = batch_size // jax.process_count()
     mine = slice(jax.process_index() * share, (jax.process_index() + 1) * share)
     for start in range(0, len(source), batch_size):

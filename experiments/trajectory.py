@@ -74,12 +74,14 @@ def describe(experiment: Experiment, role: str) -> dict[str, str]:
     options = experiment.config.data.to_dict()
     del options["data_dir"], options["cache"]
     align = dataclasses.asdict(data.align)
-    align["statistics"] = to_json(data.align.statistics or {})
+    if align.get("statistics"):
+        align["statistics"] = to_json(data.align.statistics)
     parts = {
         "classes": data.dataset.classes,
         "data": options,
         "model": config.model.to_dict(),
         "inputs": config.inputs,
+        "prepare": [dict(step) for step in config.prepare],
         "topology": data.dataset.topology,
         "modalities": data.dataset.modalities,
         "align": align,

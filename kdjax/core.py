@@ -33,11 +33,14 @@ class Network(NamedTuple):
       prepare: ``batch -> batch``, what inference does to stored arrays before the
         module reads them, such as cropping the centre; in training the augmentation
         stands in its place.
+      clips: whether it leaves an axis of clips ``[B clips ...]``, whose probabilities
+        inference averages.
     """
 
     module: Any
     inputs: tuple[str, ...]
     prepare: Callable[[Batch], Batch] = lambda batch: batch
+    clips: bool = False
 
     def streams(self, batch: Batch) -> tuple[Array, ...]:
         """The arrays the module reads.
@@ -53,6 +56,8 @@ class Network(NamedTuple):
     def init(self, key: PRNGKeyArray, batch: Batch) -> tuple[Params, State]:
         """Fresh parameters and state."""
         streams = self.streams(self.prepare(batch))
+        if self.clips:
+            streams = [stream[:, 0] for stream in streams]
         variables = dict(self.module.init(key, *streams, train=False))
         return variables.pop("params"), variables
 
@@ -69,10 +74,29 @@ class Network(NamedTuple):
         )
 
     def infer(self, params: Params, state: State, batch: Batch) -> dict:
-        """Outputs in inference mode: stored statistics, no dropout."""
+        """Outputs in inference mode: stored statistics, no dropout.
+
+        Of several clips these are ``logits``, the logarithm of the mean probability,
+        and the mean ``features``.
+        """
         variables = {"params": params, **state}
         streams = self.streams(self.prepare(batch))
-        return self.module.apply(variables, *streams, train=False)
+
+        def apply(streams):
+            return self.module.apply(variables, *streams, train=False)
+
+        if not self.clips:
+            return apply(streams)
+        # One clip after the other: ten at once would need ten times the memory.
+        by_clip = jax.tree.map(lambda stream: jnp.moveaxis(stream, 1, 0), streams)
+
+        def of_clip(streams):
+            outputs = apply(streams)
+            return jax.nn.log_softmax(outputs["logits"]), outputs["features"]
+
+        scores, features = jax.lax.map(of_clip, by_clip)
+        logits = jax.nn.logsumexp(scores, axis=0) - jnp.log(float(len(scores)))
+        return {"logits": logits, "features": jnp.mean(features, axis=0)}
 
 
 class Method(NamedTuple):

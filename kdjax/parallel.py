@@ -15,13 +15,10 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from kdjax.typing import Array, Batch, Metrics, PyTree, State
+from kdjax.typing import VIEWED, Array, Batch, Metrics, PyTree, State
 
 VIEW = "view"
 """The named axis that the students of one performance share."""
-
-VIEWED = ("rgb", "ir", "depth", "joints", "audio", "visible")
-"""Keys of a batch whose second axis is the view, ``[B V ...]``."""
 
 ViewLoss = Callable[..., tuple[Array, tuple[State, Metrics]]]
 """``(params, state, frozen, batch, key) -> (loss, (state, metrics))`` of one view.

@@ -21,7 +21,9 @@ N     teachers, students or another small set, named where used
 ====  =========================================================
 
 A *batch* is a dict of arrays keyed by modality: ``skeleton [B T M J 3]`` in metres,
-``inertial [B T S]``, ``label [B]`` and ``mask [B]`` (1 for a real example, 0 for padding).
+``inertial [B T S]``, ``label [B]`` and ``mask [B]`` (1 for a real example, 0 for padding);
+from cameras ``rgb``, ``ir`` and ``depth [B V T H W C]`` as bytes and ``joints
+[B V T M J 3]`` (x and y in pixels, and a score), the main view last.
 """
 
 from collections.abc import Mapping
@@ -32,6 +34,9 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree, Shaped
 
 Batch: TypeAlias = Mapping[str, jax.Array]
 """Arrays keyed by modality, each with the batch axis first."""
+
+VIEWED = ("rgb", "ir", "depth", "joints", "audio", "visible")
+"""Keys of a batch whose second axis is the view."""
 
 Params: TypeAlias = PyTree
 """Variables that are differentiated."""
@@ -46,6 +51,7 @@ Metrics: TypeAlias = dict[str, jax.Array]
 """Scalars by name, every unweighted term of the loss among them."""
 
 __all__ = [
+    "VIEWED",
     "Array",
     "Batch",
     "Bool",

@@ -70,7 +70,7 @@ def by_name(functions):
 
 def test_there_are_losses_and_random_functions_to_check():
     assert "kdjax.losses.logits.kd_kl" in LOSSES
-    assert "kdjax.augment.mixup" in RANDOM
+    assert "kdjax.augment.signals.mixup" in RANDOM
 
 
 @by_name(NUMERIC)

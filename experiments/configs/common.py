@@ -38,7 +38,13 @@ def data(name: str, *, standardise: bool = True, **align) -> ml_collections.Conf
     """
     if name not in DATA:
         raise ValueError(f"no data set {name!r}: one of {', '.join(DATA)}")
-    options = dict(data_dir="", holdout=(), cache=True, standardise=standardise)
+    options = dict(
+        data_dir="",
+        holdout=(),
+        transform="align",
+        cache=True,
+        standardise=standardise,
+    )
     return ml_collections.ConfigDict({**options, "align": align, **DATA[name]})
 
 
@@ -50,6 +56,7 @@ def role(
     optimizer: dict,
     teachers: tuple[str, ...] = (),
     augment: tuple[dict, ...] = (),
+    prepare: tuple[dict, ...] = (),
     batch_size: int = 32,
     trajectory: str = "",
     keep: str = "none",
@@ -63,6 +70,7 @@ def role(
         optimizer=optimizer,
         teachers=teachers,
         augment=augment,
+        prepare=prepare,
         batch_size=batch_size,
         trajectory=trajectory,
         keep=keep,

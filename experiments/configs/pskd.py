@@ -21,12 +21,12 @@ from experiments.configs import common
 VERTICAL = (0.0, 1.0, 0.0)
 
 AUGMENT = (
-    dict(function="time_warp", min_length=0.85, strength=0.5),
-    dict(function="rotate", name="inertial", max_angle=35.0),
-    dict(function="jitter", name="inertial", scale=0.1, offset=0.1, noise=0.03),
-    dict(function="rotate", name="skeleton", max_angle=40.0, axis=VERTICAL),
-    dict(function="jitter", name="skeleton", scale=0.05, noise=0.01),
-    dict(function="mixup", alpha=0.2, probability=0.5),
+    dict(function="signals.time_warp", min_length=0.85, strength=0.5),
+    dict(function="signals.rotate", name="inertial", max_angle=35.0),
+    dict(function="signals.jitter", name="inertial", scale=0.1, offset=0.1, noise=0.03),
+    dict(function="signals.rotate", name="skeleton", max_angle=40.0, axis=VERTICAL),
+    dict(function="signals.jitter", name="skeleton", scale=0.05, noise=0.01),
+    dict(function="signals.mixup", alpha=0.2, probability=0.5),
 )
 """What every role sees, in g and metres: teachers are asked about the very performance
 that the student is shown, so that their targets fit it."""

@@ -270,7 +270,7 @@ def test_a_teacher_whose_file_changed_is_refused(tmp_path):
         (
             {
                 "roles__student__augment": (
-                    {"function": "jitter", "name": "gyroscope", "scale": 0.1},
+                    {"function": "signals.jitter", "name": "gyroscope", "scale": 0.1},
                 )
             },
             "student",

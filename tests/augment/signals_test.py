@@ -5,16 +5,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kdjax import augment
+from kdjax.augment import signals
 from tests import tiny
 
 KEY = jax.random.key(5)
 ROWS = 32
 STEPS = {
-    augment.time_warp: dict(min_length=0.6, strength=0.4),
-    augment.rotate: dict(name="inertial", max_angle=20.0),
-    augment.jitter: dict(name="skeleton", scale=0.1, offset=0.1, noise=0.1),
-    augment.mixup: dict(num_classes=ROWS, alpha=1.0, probability=0.6),
+    signals.time_warp: dict(min_length=0.6, strength=0.4),
+    signals.rotate: dict(name="inertial", max_angle=20.0),
+    signals.jitter: dict(name="skeleton", scale=0.1, offset=0.1, noise=0.1),
+    signals.mixup: dict(num_classes=ROWS, alpha=1.0, probability=0.6),
 }
 
 
@@ -33,7 +33,7 @@ def ramp(rows=8, steps=33):
 
 def warped_positions(key=KEY, **options):
     """Where each step of the result was taken from, in steps [B T]."""
-    return np.asarray(compiled(augment.time_warp, **options)(key, ramp())["inertial"])[
+    return np.asarray(compiled(signals.time_warp, **options)(key, ramp())["inertial"])[
         ..., 0
     ]
 
@@ -44,7 +44,7 @@ def test_sampling_is_linear_interpolation(steps):
     array = random.normal(size=(3, steps, 2, 2)).astype(np.float32)
     # Positions outside are clipped, as np.interp does.
     positions = random.uniform(-1, steps, size=(3, 7)).astype(np.float32)
-    out = augment.sample_at(jnp.asarray(array), jnp.asarray(positions))
+    out = signals.sample_at(jnp.asarray(array), jnp.asarray(positions))
     for b, m, c in np.ndindex(3, 2, 2):
         expected = np.interp(positions[b], np.arange(steps), array[b, :, m, c])
         np.testing.assert_allclose(out[b, :, m, c], expected, atol=1e-5)
@@ -53,18 +53,18 @@ def test_sampling_is_linear_interpolation(steps):
 def test_sampling_at_the_steps_changes_nothing():
     array = tiny.batch()["inertial"]
     steps = jnp.broadcast_to(jnp.arange(16.0), (8, 16))
-    np.testing.assert_allclose(augment.sample_at(array, steps), array, atol=1e-6)
+    np.testing.assert_allclose(signals.sample_at(array, steps), array, atol=1e-6)
 
 
 def test_sampling_one_step_repeats_it():
     array = jnp.full((2, 1, 3), 4.0)
-    out = augment.sample_at(array, jnp.zeros((2, 5)))
+    out = signals.sample_at(array, jnp.zeros((2, 5)))
     np.testing.assert_array_equal(out, np.full((2, 5, 3), 4.0))
 
 
 def test_a_warp_of_the_whole_at_even_pace_is_the_identity():
     batch = tiny.batch()
-    out = compiled(augment.time_warp, min_length=1.0, strength=0.0)(KEY, batch)
+    out = compiled(signals.time_warp, min_length=1.0, strength=0.0)(KEY, batch)
     for name in ("skeleton", "inertial"):
         np.testing.assert_allclose(out[name], batch[name], atol=1e-5)
 
@@ -100,7 +100,7 @@ def test_an_uneven_warp_follows_its_two_sines():
 
 
 def test_a_warp_moves_all_modalities_of_an_example_alike():
-    out = compiled(augment.time_warp, min_length=0.5, strength=0.5)(KEY, ramp())
+    out = compiled(signals.time_warp, min_length=0.5, strength=0.5)(KEY, ramp())
     same = np.broadcast_to(out["inertial"][:, :, None, :1, None], (8, 33, 1, 4, 3))
     np.testing.assert_array_equal(out["skeleton"], same)
 
@@ -111,11 +111,11 @@ def test_a_warp_moves_all_modalities_of_an_example_alike():
 def test_a_warp_refuses_what_would_fold_time(options):
     (name,) = options
     with pytest.raises(ValueError, match=name):
-        augment.time_warp(KEY, tiny.batch(), **options)
+        signals.time_warp(KEY, tiny.batch(), **options)
 
 
 def test_rotations_are_proper_and_bounded():
-    make = compiled(augment.rotation_matrices, count=500, max_angle=30.0)
+    make = compiled(signals.rotation_matrices, count=500, max_angle=30.0)
     turns = np.asarray(make(KEY), np.float64)
     identity = np.broadcast_to(np.eye(3), turns.shape)
     np.testing.assert_allclose(turns @ turns.transpose(0, 2, 1), identity, atol=1e-6)
@@ -133,7 +133,7 @@ def test_rotations_are_proper_and_bounded():
 
 def test_rotations_about_the_vertical_keep_it():
     options = dict(count=300, max_angle=40.0, axis=(0.0, 2.0, 0.0))
-    turns = np.asarray(compiled(augment.rotation_matrices, **options)(KEY), np.float64)
+    turns = np.asarray(compiled(signals.rotation_matrices, **options)(KEY), np.float64)
     np.testing.assert_allclose(turns[:, 1], np.eye(3)[[1] * 300], atol=1e-6)
     # x turns by the angle in the plane of x and z, as often one way as the other.
     angle = np.rad2deg(np.arctan2(turns[:, 0, 2], turns[:, 0, 0]))
@@ -144,7 +144,7 @@ def test_rotations_about_the_vertical_keep_it():
 
 def test_one_rotation_turns_all_vectors_of_an_example():
     batch = tiny.batch()
-    out = compiled(augment.rotate, name="skeleton", max_angle=60.0)(KEY, batch)
+    out = compiled(signals.rotate, name="skeleton", max_angle=60.0)(KEY, batch)
     np.testing.assert_array_equal(out["inertial"], batch["inertial"])
     turns = []
     for before, after in zip(batch["skeleton"], out["skeleton"]):
@@ -162,7 +162,7 @@ def test_one_rotation_turns_all_vectors_of_an_example():
 def test_acceleration_and_turning_rate_are_rotated_together():
     signal = jnp.asarray(np.random.default_rng(1).normal(size=(4, 6, 3)), jnp.float32)
     both = {"inertial": jnp.concatenate([signal, signal], axis=-1)}
-    out = compiled(augment.rotate, name="inertial")(KEY, both)["inertial"]
+    out = compiled(signals.rotate, name="inertial")(KEY, both)["inertial"]
     np.testing.assert_array_equal(out[..., :3], out[..., 3:])
     assert not np.allclose(out, both["inertial"])
 
@@ -170,18 +170,18 @@ def test_acceleration_and_turning_rate_are_rotated_together():
 def test_what_has_no_groups_of_three_is_not_rotated():
     # 3 steps of 4 channels are 12 numbers: they would regroup in silence.
     with pytest.raises(ValueError, match="inertial of shape .2, 3, 4. has no groups"):
-        augment.rotate(KEY, {"inertial": jnp.ones((2, 3, 4))}, name="inertial")
+        signals.rotate(KEY, {"inertial": jnp.ones((2, 3, 4))}, name="inertial")
 
 
 def test_jitter_of_nothing_is_the_identity():
     batch = tiny.batch()
-    out = compiled(augment.jitter, name="skeleton")(KEY, batch)
+    out = compiled(signals.jitter, name="skeleton")(KEY, batch)
     tiny.assert_same(out, batch)
 
 
 def jittered(name="inertial", rows=400, **options):
     batch = tiny.batch(rows=rows)
-    out = compiled(augment.jitter, name=name, **options)(KEY, batch)
+    out = compiled(signals.jitter, name=name, **options)(KEY, batch)
     return np.asarray(batch[name], np.float64), np.asarray(out[name], np.float64)
 
 
@@ -214,7 +214,7 @@ def test_mixup_mixes_with_one_weight_everything_of_two_examples():
     batch = tiny.batch(rows=ROWS)
     # Each example is its own class, so that the target tells who was mixed, and how.
     batch["label"] = jnp.arange(ROWS, dtype=jnp.int32)
-    out = compiled(augment.mixup, **STEPS[augment.mixup])(KEY, batch)
+    out = compiled(signals.mixup, **STEPS[signals.mixup])(KEY, batch)
     target = np.asarray(out["target"], np.float64)
     np.testing.assert_allclose(target.sum(axis=1), 1.0, atol=1e-6)
     weight = np.diagonal(target)
@@ -235,7 +235,7 @@ def test_mixup_mixes_with_one_weight_everything_of_two_examples():
 
 def test_mixup_takes_nothing_from_padding():
     batch = tiny.batch(rows=ROWS, padding=16)
-    mix = compiled(augment.mixup, **STEPS[augment.mixup])
+    mix = compiled(signals.mixup, **STEPS[signals.mixup])
     clean, dirty = mix(KEY, batch), mix(KEY, tiny.with_garbage(batch))
     for name in ("skeleton", "inertial", "target"):
         np.testing.assert_array_equal(clean[name][:16], dirty[name][:16])
@@ -243,14 +243,14 @@ def test_mixup_takes_nothing_from_padding():
 
 
 def test_a_small_alpha_mixes_little():
-    mix = compiled(augment.mixup, num_classes=tiny.CLASSES, alpha=0.01)
+    mix = compiled(signals.mixup, num_classes=tiny.CLASSES, alpha=0.01)
     target = np.asarray(mix(KEY, tiny.batch(rows=ROWS))["target"]).max(axis=1)
     assert np.isfinite(target).all() and (target > 0.999).mean() > 0.8
 
 
 def test_mixup_refuses_an_alpha_of_zero():
     with pytest.raises(ValueError, match="alpha is 0.0, not positive"):
-        augment.mixup(KEY, tiny.batch(), num_classes=5, alpha=0.0)
+        signals.mixup(KEY, tiny.batch(), num_classes=5, alpha=0.0)
 
 
 @pytest.mark.parametrize("function", STEPS, ids=lambda each: each.__name__)
@@ -264,53 +264,3 @@ def test_the_key_alone_decides_in_jit_and_without(function):
     assert not np.allclose(jitted[name], run(jax.random.key(6), batch)[name])
     for name, array in batch.items():
         assert jitted[name].shape == array.shape and jitted[name].dtype == array.dtype
-
-
-def test_each_step_has_a_key_of_its_own():
-    noise = dict(function="jitter", name="inertial", noise=1.0)
-    batch = tiny.batch()
-    once = jax.jit(augment.make(noise, num_classes=5))(KEY, batch)
-    twice = jax.jit(augment.make(noise, noise, num_classes=5))(KEY, batch)
-    first = once["inertial"] - batch["inertial"]
-    second = twice["inertial"] - batch["inertial"]
-    # 384 values; noise that came twice from one key would be 2 and not sqrt(2) strong.
-    assert abs(first.std() - 1) < 0.15 and abs(second.std() - 2**0.5) < 0.2
-
-
-def test_made_steps_are_the_functions_with_their_options():
-    steps = [{"function": f.__name__, **STEPS[f]} for f in list(STEPS)[1:3]]
-    before = [dict(step) for step in steps]
-    batch = tiny.batch(rows=ROWS)
-    made = jax.jit(augment.make(*steps, num_classes=tiny.CLASSES))(KEY, batch)
-    expected = batch
-    for each, step in zip(jax.random.split(KEY, 2), list(STEPS)[1:3]):
-        expected = compiled(step, **STEPS[step])(each, expected)
-    tiny.assert_close(made, expected, atol=1e-5)
-    assert steps == before
-
-
-def test_mixing_steps_know_the_number_of_classes():
-    made = augment.make(dict(function="mixup", alpha=1.0), num_classes=ROWS)
-    batch = tiny.batch(rows=ROWS)
-    mixed = jax.eval_shape(made, KEY, batch)
-    assert mixed["target"].shape == (ROWS, ROWS)
-
-
-def test_no_step_leaves_the_batch_as_it_is():
-    batch = tiny.batch()
-    tiny.assert_same(augment.make(num_classes=tiny.CLASSES)(KEY, batch), batch)
-
-
-def test_an_unknown_function_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match="'flip'.*jitter.*mixup.*rotate.*time_warp"):
-        augment.make(dict(function="flip"), num_classes=5)
-
-
-@pytest.mark.parametrize(
-    "step",
-    [dict(function="rotate"), dict(function="jitter", name="inertial", nois=0.1)],
-    ids=["missing", "misspelt"],
-)
-def test_a_wrong_option_fails_before_the_first_step(step):
-    with pytest.raises(TypeError, match="name|nois"):
-        augment.make(step, num_classes=5)

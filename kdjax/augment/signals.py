@@ -1,12 +1,9 @@
-"""Augmentation of aligned batches, inside the jitted step.
+"""Augmentation of signals that share one time axis: skeletons and sensors.
 
 Each function maps ``(key, batch)`` to a batch of the same shapes. A time warp moves all
 modalities of an example together and a mixture mixes them with one weight, so that a
 teacher and a student that read different keys see the same performance.
 """
-
-import inspect
-from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -226,42 +223,3 @@ def mixup(
     arrays = {name: mix(batch[name]) for name in names}
     one_hot = jax.nn.one_hot(batch["label"], num_classes)
     return {**batch, **arrays, "target": mix(one_hot)}
-
-
-def compose(*functions: Callable[[PRNGKeyArray, Batch], Batch]) -> Callable:
-    """One augmentation that applies several in order, each with a key of its own."""
-
-    def augment(key: PRNGKeyArray, batch: Batch) -> Batch:
-        for each, function in zip(jax.random.split(key, len(functions)), functions):
-            batch = function(each, batch)
-        return batch
-
-    return augment
-
-
-def make(*steps: Mapping, num_classes: int) -> Callable:
-    """An augmentation from data: one mapping a step, its function and its options.
-
-    Args:
-      *steps: for example ``{"function": "rotate", "name": "inertial"}``.
-      num_classes: passed to the functions that make targets.
-
-    Returns:
-      ``(key, batch) -> batch``.
-
-    Raises:
-      ValueError: where a step names no function of this module.
-      TypeError: where the function has no such option, or lacks one.
-    """
-    known = {f.__name__: f for f in (time_warp, rotate, jitter, mixup)}
-
-    def build(function: str, **options):
-        if function not in known:
-            raise ValueError(f"no augmentation {function!r}: one of {sorted(known)}")
-        if function == "mixup":
-            options["num_classes"] = num_classes
-        # A misspelt option fails here and not in the first step.
-        inspect.signature(known[function]).bind(None, None, **options)
-        return lambda key, batch: known[function](key, batch, **options)
-
-    return compose(*(build(**step) for step in steps))

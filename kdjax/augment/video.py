@@ -1,0 +1,229 @@
+"""Clips of several cameras, cropped, mirrored and scaled on the device.
+
+Pixels travel as bytes and stay bytes until `normalise`. Every clip of every view draws
+for itself, and all frames of a clip are treated alike.
+"""
+
+import math
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+
+from kdjax import poses, skeletons
+from kdjax.typing import VIEWED, Array, Batch, PRNGKeyArray
+
+
+def main_view(batch: Batch) -> Batch:
+    """The last view alone, its axis gone: what a network of one camera reads.
+
+    Args:
+      batch: with arrays ``[B V ...]`` under keys of `kdjax.typing.VIEWED`.
+
+    Returns:
+      The same with ``[B ...]``.
+    """
+    return {k: v[:, -1] if k in VIEWED else v for k, v in batch.items()}
+
+
+def _check_crop(array: Array, name: str, size: tuple[int, int]) -> None:
+    """Refuses a crop that is larger than the picture."""
+    height, width = array.shape[-3:-1]
+    if not (0 < size[0] <= height and 0 < size[1] <= width):
+        raise ValueError(f"{name} of {height}x{width} pixels has no crop of {size}")
+
+
+def random_crop(
+    key: PRNGKeyArray, batch: Batch, *, name: str, size: tuple[int, int]
+) -> Batch:
+    """Cuts a window of fixed size out of each clip at a random place.
+
+    Args:
+      key: random key.
+      batch: holds `name`, ``[B V T H W C]``.
+      name: the modality that is cropped.
+      size: height and width in pixels.
+
+    Returns:
+      The batch with one entry replaced.
+
+    Raises:
+      ValueError: where the picture is smaller.
+    """
+    array = batch[name]
+    _check_crop(array, name, size)
+    views, space = array.shape[:2], array.shape[-3:-1]
+    limit = jnp.array([whole - part + 1 for whole, part in zip(space, size)])
+    corners = jax.random.randint(key, (*views, 2), 0, limit)
+
+    def cut(clip, corner):
+        start = (0, corner[0], corner[1], 0)
+        return jax.lax.dynamic_slice(
+            clip, start, (clip.shape[0], *size, clip.shape[-1])
+        )
+
+    return {**batch, name: jax.vmap(jax.vmap(cut))(array, corners)}
+
+
+def center_crop(batch: Batch, *, name: str, size: tuple[int, int]) -> Batch:
+    """Cuts the middle out of each clip.
+
+    Args:
+      batch: holds `name`, ``[... H W C]``.
+      name: the modality that is cropped.
+      size: height and width in pixels.
+
+    Returns:
+      The batch with one entry replaced.
+
+    Raises:
+      ValueError: where the picture is smaller.
+    """
+    array = batch[name]
+    _check_crop(array, name, size)
+    top, left = ((whole - part) // 2 for whole, part in zip(array.shape[-3:-1], size))
+    middle = array[..., top : top + size[0], left : left + size[1], :]
+    return {**batch, name: middle}
+
+
+def random_resized_crop(
+    key: PRNGKeyArray,
+    batch: Batch,
+    *,
+    name: str,
+    size: tuple[int, int],
+    area: tuple[float, float] = (0.5, 1.0),
+    aspect: tuple[float, float] = (3 / 4, 4 / 3),
+) -> Batch:
+    """Cuts a random part out of each clip and scales it, bilinear, to a fixed size.
+
+    Args:
+      key: random key.
+      batch: holds `name`, ``[B V T H W C]``.
+      name: the modality that is cropped.
+      size: height and width of the result in pixels.
+      area: range of the part's area as a share of the picture's, within (0, 1].
+      aspect: range of its width over its height, drawn evenly in the logarithm; a part
+        that would be too wide or too high is cut off at the picture.
+
+    Returns:
+      The batch with one entry replaced, of the same type.
+
+    Raises:
+      ValueError: where a range is none.
+    """
+    if not 0 < area[0] <= area[1] <= 1 or not 0 < aspect[0] <= aspect[1]:
+        raise ValueError(f"no parts have areas in {area} and aspects in {aspect}")
+    array = batch[name]
+    views, (height, width) = array.shape[:2], array.shape[-3:-1]
+    area_key, aspect_key, place_key = jax.random.split(key, 3)
+    share = jax.random.uniform(area_key, views, minval=area[0], maxval=area[1])
+    low, high = math.log(aspect[0]) / 2, math.log(aspect[1]) / 2
+    root = jnp.exp(jax.random.uniform(aspect_key, views, minval=low, maxval=high))
+    side = jnp.sqrt(share * height * width)
+    part = jnp.stack(
+        [jnp.minimum(side / root, height), jnp.minimum(side * root, width)], -1
+    )
+    whole = jnp.array([height, width], jnp.float32)
+    corner = jax.random.uniform(place_key, part.shape) * (whole[None, None] - part)
+    scale = jnp.array(size, jnp.float32)[None, None] / part
+
+    def cut(clip, scale, corner):
+        shape = (clip.shape[0], *size, clip.shape[-1])
+        return jax.image.scale_and_translate(
+            clip.astype(jnp.float32), shape, (1, 2), scale, -corner * scale, "linear"
+        )
+
+    cropped = jax.vmap(jax.vmap(cut))(array, scale, corner)
+    if jnp.issubdtype(array.dtype, jnp.integer):
+        cropped = jnp.round(cropped)
+    return {**batch, name: cropped.astype(array.dtype)}
+
+
+def random_flip(
+    key: PRNGKeyArray,
+    batch: Batch,
+    *,
+    names: Sequence[str],
+    probability: float = 0.5,
+    topology: str = "",
+    frame: tuple[int, int] = (0, 0),
+) -> Batch:
+    """Mirrors some of the clips, every modality of a view with one coin.
+
+    Args:
+      key: random key.
+      batch: holds `names`, ``[B V T H W C]`` and perhaps ``joints``.
+      names: what is mirrored; poses among them turn with their picture.
+      probability: share of the clips that are mirrored.
+      topology: of the joints, where they are named.
+      frame: height and width of the picture that the joints are in.
+
+    Returns:
+      The batch with those entries replaced.
+    """
+    first = batch[names[0]]
+    coin = jax.random.bernoulli(key, probability, first.shape[:2])
+
+    def mirrored(name, array):
+        if name == "joints":
+            size = jnp.broadcast_to(jnp.array(frame), (*array.shape[:2], 2))
+            return poses.flip(array, size, pairs=skeletons.get(topology).flip)
+        return array[..., ::-1, :]
+
+    def either(name, array):
+        heads = coin.reshape(coin.shape + (1,) * (array.ndim - 2))
+        return jnp.where(heads, mirrored(name, array), array)
+
+    return {**batch, **{name: either(name, batch[name]) for name in names}}
+
+
+def normalise(batch: Batch, *, name: str) -> Batch:
+    """Bytes as numbers in [-1, 1], ``2 u / 255 - 1``.
+
+    Args:
+      batch: holds `name`.
+      name: the modality.
+
+    Returns:
+      The batch with one entry in float32.
+    """
+    return {**batch, name: batch[name].astype(jnp.float32) * (2.0 / 255.0) - 1.0}
+
+
+def clips(batch: Batch, *, names: Sequence[str], count: int) -> Batch:
+    """Gives the clips of an evaluation, which follow each other in time, an axis.
+
+    Args:
+      batch: holds `names`, ``[B clips*T ...]``.
+      names: the modalities.
+      count: of the clips.
+
+    Returns:
+      The batch with ``[B clips T ...]``, as `kdjax.core.Network` averages over.
+
+    Raises:
+      ValueError: where the frames do not divide by the clips.
+    """
+
+    def split(name):
+        array = batch[name]
+        if array.shape[1] % count:
+            raise ValueError(f"{array.shape[1]} frames of {name} make no {count} clips")
+        return array.reshape(array.shape[0], count, -1, *array.shape[2:])
+
+    return {**batch, **{name: split(name) for name in names}}
+
+
+def double(batch: Batch, *, name: str) -> Batch:
+    """Adds the mirror image of every clip, as another clip.
+
+    Args:
+      batch: holds `name`, ``[B clips T H W C]``.
+      name: the modality.
+
+    Returns:
+      The batch with ``[B 2*clips T H W C]``.
+    """
+    array = batch[name]
+    return {**batch, name: jnp.concatenate([array, array[..., ::-1, :]], axis=1)}
