@@ -9,8 +9,7 @@ import ml_collections
 import numpy as np
 from etils import epath
 
-from data_pipelines.dataset import Dataset
-from data_pipelines.transforms.align import Align, from_json
+from data_pipelines.dataset import Dataset, Transform
 from experiments.build import build_network, named
 from experiments.errors import RunError
 from kdjax.core import Network
@@ -23,8 +22,15 @@ class Predictor(NamedTuple):
     network: Network
     params: Any
     state: Any
-    align: Align
+    align: Transform
     dataset: Dataset
+
+
+def modalities_read(role: dict, dataset: Dataset) -> tuple[str, ...]:
+    """The modalities that a role's network reads, as they are or as heatmaps."""
+    drawn = any(step["function"].startswith("heatmaps.") for step in role["prepare"])
+    needed = {*role["inputs"], *(("joints",) if drawn else ())}
+    return tuple(name for name in dataset.modalities if name in needed)
 
 
 def load(path: epath.Path) -> Predictor:
@@ -45,17 +51,14 @@ def load(path: epath.Path) -> Predictor:
             topology=parts["topology"],
             modalities=tuple(parts["modalities"]),
         )
-        network = build_network("", parts["model"], parts["inputs"], dataset)
-        align = parts["align"]
-        align["statistics"] = from_json(align["statistics"]) or None
-        align["modalities"] = network.inputs
-        align["root"] = align["root"] and tuple(align["root"])
+        role = {name: parts[name] for name in ("model", "inputs", "prepare")}
+        network = build_network("", ml_collections.ConfigDict(role), dataset)
+        transform = named("data_pipelines.transforms", parts["data"]["transform"])
+        align = transform.restored(parts["align"], modalities_read(role, dataset))
         variables, _ = files.load_variables(path, None)
     except (KeyError, ValueError) as error:
         raise RunError(f"the model {path} cannot be used: {error}") from error
-    return Predictor(
-        network, variables["params"], variables["state"], Align(**align), dataset
-    )
+    return Predictor(network, variables["params"], variables["state"], align, dataset)
 
 
 def predict(predictor: Predictor, paths: list[pathlib.Path]) -> dict[str, Any]:
@@ -70,7 +73,7 @@ def predict(predictor: Predictor, paths: list[pathlib.Path]) -> dict[str, Any]:
     """
     module = named("data_pipelines.datasets", predictor.dataset.name)
     example = predictor.align(module.read_recording(paths))
-    batch = {name: example[name][None] for name in predictor.network.inputs}
+    batch = {k: v[None] for k, v in example.items() if isinstance(v, np.ndarray)}
     infer = jax.jit(predictor.network.infer)
     logits = infer(predictor.params, predictor.state, batch)["logits"][0]
     probabilities = np.asarray(jax.nn.softmax(logits))

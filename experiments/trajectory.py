@@ -5,7 +5,6 @@ replays them. A file holds the variables, a checksum, and what they belong to: c
 model, epoch, and the accuracy on a probe batch, which a reader must reproduce.
 """
 
-import dataclasses
 import json
 
 import jax
@@ -13,9 +12,8 @@ import numpy as np
 from etils import epath
 from jax.sharding import Mesh
 
-from data_pipelines.transforms.align import to_json
 from experiments import evaluate
-from experiments.build import Experiment
+from experiments.build import Experiment, named
 from experiments.errors import RunError
 from kdjax import parallel
 from kdjax.core import TrainState
@@ -73,9 +71,7 @@ def describe(experiment: Experiment, role: str) -> dict[str, str]:
     config, data = experiment.config.roles[role], experiment.data
     options = experiment.config.data.to_dict()
     del options["data_dir"], options["cache"]
-    align = dataclasses.asdict(data.align)
-    if align.get("statistics"):
-        align["statistics"] = to_json(data.align.statistics)
+    transform = named("data_pipelines.transforms", options["transform"])
     parts = {
         "classes": data.dataset.classes,
         "data": options,
@@ -84,7 +80,7 @@ def describe(experiment: Experiment, role: str) -> dict[str, str]:
         "prepare": [dict(step) for step in config.prepare],
         "topology": data.dataset.topology,
         "modalities": data.dataset.modalities,
-        "align": align,
+        "align": transform.described(data.align),
     }
     return {name: json.dumps(part, sort_keys=True) for name, part in parts.items()}
 

@@ -93,7 +93,8 @@ def test_docstrings_describe_every_argument_and_the_result(function):
     arguments = section(function, "Args")
     for name in inspect.signature(function).parameters:
         assert f"  {name}: " in arguments, name
-    assert section(function, "Returns")
+    if inspect.signature(function).return_annotation is not None:
+        assert section(function, "Returns")
 
 
 @by_name(LOSSES)

@@ -5,7 +5,7 @@ is resampled at the same fractions of it.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -136,31 +136,41 @@ def standardised(align: Align, train: Source) -> Align:
     return dataclasses.replace(align, statistics=statistics(train, align))
 
 
-def to_json(values: Statistics) -> dict[str, dict[str, list[float]]]:
-    """Statistics as JSON can hold them, exactly.
+def described(align: Align) -> dict[str, Any]:
+    """A transform as JSON can hold it, exactly.
 
     Args:
-      values: of `statistics`.
+      align: the transform.
 
     Returns:
-      modality -> {"mean": [...], "std": [...]}.
+      Its attributes; statistics as modality -> {"mean": [...], "std": [...]}.
     """
-    return {k: {"mean": m.tolist(), "std": s.tolist()} for k, (m, s) in values.items()}
+    values = align.statistics or {}
+    plain = {k: {"mean": m.tolist(), "std": s.tolist()} for k, (m, s) in values.items()}
+    return {**dataclasses.asdict(align), "statistics": plain}
 
 
-def from_json(document: Mapping[str, Mapping[str, list[float]]]) -> Statistics:
-    """Statistics from what `to_json` made of them.
+def restored(description: Mapping[str, Any], modalities: Sequence[str]) -> Align:
+    """A transform from what `described` made of it.
 
     Args:
-      document: modality -> {"mean": [...], "std": [...]}.
+      description: its attributes.
+      modalities: those that are to be aligned.
 
     Returns:
-      modality -> (mean, standard deviation).
+      The transform.
     """
-    return {
+    values = {
         k: (np.array(v["mean"], np.float32), np.array(v["std"], np.float32))
-        for k, v in document.items()
+        for k, v in description["statistics"].items()
     }
+    root = description["root"]
+    own = {
+        "statistics": values or None,
+        "modalities": tuple(modalities),
+        "root": tuple(root) if isinstance(root, list) else root,
+    }
+    return Align(**{**description, **own})
 
 
 def _check(example: Example, name: str) -> None:

@@ -5,7 +5,8 @@ gives the frames [T ...] at an array of indices.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -124,6 +125,32 @@ def for_dataset(
         raise DataError(f"{dataset.name} has no modality {min(unknown)!r} to sample")
     usual = {name: LENGTHS[name] for name in dataset.modalities}
     return Clips(lengths={**usual, **(lengths or {})}, **options)
+
+
+def described(clips: Clips) -> dict[str, Any]:
+    """A transform as JSON can hold it.
+
+    Args:
+      clips: the transform.
+
+    Returns:
+      Its attributes.
+    """
+    return dataclasses.asdict(clips)
+
+
+def restored(description: Mapping[str, Any], modalities: Sequence[str]) -> Clips:
+    """A transform from what `described` made of it.
+
+    Args:
+      description: its attributes.
+      modalities: those that are to be sampled.
+
+    Returns:
+      The transform.
+    """
+    lengths = {name: description["lengths"][name] for name in modalities}
+    return Clips(**{**description, "lengths": lengths})
 
 
 def _length(example: Example, name: str) -> int:

@@ -36,6 +36,7 @@ def steps_of(names):
 
 def take(run, name, steps, count):
     phase = build.Phase((name,), count)
+    train.open_phase(run, phase)
     for _ in range(count):
         train.take_step(run, phase, steps)
 

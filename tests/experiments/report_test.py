@@ -108,7 +108,10 @@ def test_names_are_escaped_and_lost_data_is_told(tmp_path, undrawn):
     config = fabricated.config()
     config.data.name = "utd_mhad"
     config.data = {
-        **{k: config.data[k] for k in ("name", "align", "cache", "standardise")},
+        **{
+            k: config.data[k]
+            for k in ("name", "align", "transform", "cache", "standardise")
+        },
         "data_dir": str(tmp_path / "gone"),
     }
     page = Page(report.write(config, workdir))

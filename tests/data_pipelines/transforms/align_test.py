@@ -120,11 +120,13 @@ def test_a_constant_channel_is_not_blown_up():
     assert table["inertial"][1][1] == 1
 
 
-def test_statistics_survive_json_exactly():
-    table = module.statistics(examples(3), Align())
-    again = module.from_json(json.loads(json.dumps(module.to_json(table))))
-    for name, pair in table.items():
-        np.testing.assert_array_equal(again[name], pair)
+def test_a_transform_survives_json_exactly():
+    align = module.standardised(Align(root=(0, 1)), examples(3))
+    words = json.loads(json.dumps(module.described(align)))
+    again = module.restored(words, ("inertial",))
+    assert again.modalities == ("inertial",) and again.root == (0, 1)
+    for name, pair in align.statistics.items():
+        np.testing.assert_array_equal(again.statistics[name], pair)
 
 
 def test_fusion_gcn_pads_normalises_and_scales():

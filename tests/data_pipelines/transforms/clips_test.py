@@ -1,5 +1,7 @@
 """Clips of several views: lengths, fractions, stand-ins, faults."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -216,3 +218,10 @@ def test_an_evaluation_sees_the_same_clips_in_every_epoch():
 def test_random_clips_are_not_cached():
     with pytest.raises(DataError, match="drawn anew in every epoch cannot be cached"):
         loader.cache(Drawn(Shown(), SIX))
+
+
+def test_a_transform_survives_json():
+    both = clips.Clips(lengths={"joints": 4, "depth": 3}, clips=2)
+    words = json.loads(json.dumps(clips.described(both)))
+    assert clips.restored(words, ("joints", "depth")) == both
+    assert clips.restored(words, ("depth",)).lengths == {"depth": 3}
