@@ -74,12 +74,16 @@ def adam_l2(
 
 
 def sgd(
-    rate: optax.Schedule, *, weight_decay: float, momentum: float = 0.9
+    rate: optax.Schedule,
+    *,
+    weight_decay: float,
+    momentum: float = 0.9,
+    nesterov: bool = True,
 ) -> optax.GradientTransformation:
-    """Nesterov momentum with the penalty added to the gradient, as PyTorch's ``SGD``."""
+    """Momentum with the penalty added to the gradient, as PyTorch's ``SGD``."""
     return optax.chain(
         optax.add_decayed_weights(weight_decay),
-        optax.sgd(rate, momentum=momentum, nesterov=True),
+        optax.sgd(rate, momentum=momentum, nesterov=nesterov),
     )
 
 

@@ -1,8 +1,10 @@
 """What config pages share: the data sets by name, and the defaults of a role."""
 
+from collections.abc import Mapping
+
 import ml_collections
 
-DATA = {
+SIGNALS = {
     "synthetic": dict(
         name="synthetic",
         protocol="csub",
@@ -21,31 +23,61 @@ DATA = {
         name="mmact", protocol="cross_session", sensor="acc_watch"
     ),
 }
-"""Loading options by the name behind the colon of ``--config=file.py:name``."""
+"""Skeletons and worn sensors: loading options by the name behind the colon of
+``--config=file.py:name``."""
+
+VIDEOS = {
+    "synthetic": dict(
+        name="synthetic_views",
+        protocol="csub",
+        seed=0,
+        subjects=20,
+        trials_per_subject=2,
+        cameras=3,
+        size=48,
+        views=3,
+    ),
+    "nw_ucla": dict(name="nw_ucla", protocol="cview", size=(48, 48), views=2),
+    "utd_mhad": dict(
+        name="utd_mhad", protocol="csub", modalities=("joints", "depth"), views=3
+    ),
+    **{
+        protocol: dict(
+            name="ntu", protocol=protocol, modalities=("joints", "rgb"), views=3
+        )
+        for protocol in ("ntu60_csub", "ntu60_cview", "ntu120_csub", "ntu120_cset")
+    },
+}
+"""Poses and videos of one or several cameras, likewise."""
 
 
-def data(name: str, *, standardise: bool = True, **align) -> ml_collections.ConfigDict:
+def data(
+    name: str, known: Mapping[str, dict] = SIGNALS, **changes
+) -> ml_collections.ConfigDict:
     """The ``data`` part of a config.
 
     Args:
-      name: one of `DATA`.
-      standardise: with mean and deviation of the training split; without it recordings
-        stay in metres and g, and networks normalise their input.
-      **align: options of `data_pipelines.transforms.align.Align`.
+      name: one of `known`.
+      known: `SIGNALS` or `VIDEOS`.
+      **changes: ``transform``, a module of `data_pipelines.transforms` (``align``);
+        ``align``, its options; ``standardise``, with mean and deviation of the training
+        split, without which recordings stay in metres and g and networks normalise
+        their input; ``cache``, keep what is read in memory.
 
     Raises:
       ValueError: where the name is unknown.
     """
-    if name not in DATA:
-        raise ValueError(f"no data set {name!r}: one of {', '.join(DATA)}")
+    if name not in known:
+        raise ValueError(f"no data set {name!r}: one of {', '.join(known)}")
     options = dict(
         data_dir="",
         holdout=(),
         transform="align",
+        align={},
         cache=True,
-        standardise=standardise,
+        standardise=True,
     )
-    return ml_collections.ConfigDict({**options, "align": align, **DATA[name]})
+    return ml_collections.ConfigDict({**options, **known[name], **changes})
 
 
 def role(
@@ -78,12 +110,12 @@ def role(
     )
 
 
-def base(name: str, **options) -> ml_collections.ConfigDict:
+def base(data: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     """A config with the keys of every experiment; pages add roles and a schedule."""
     return ml_collections.ConfigDict(
         dict(
             seed=1,
-            data=data(name, **options),
+            data=data,
             roles={},
             schedule=(),
             rounds=1,
@@ -94,6 +126,18 @@ def base(name: str, **options) -> ml_collections.ConfigDict:
             keep_checkpoints=2,
             tables={},
         )
+    )
+
+
+def sgd(learning_rate: float, *, weight_decay: float, clip_norm: float) -> dict:
+    """SGD with momentum 0.9 on a cosine over the whole schedule, one epoch of warm-up."""
+    schedule = dict(name="cosine", learning_rate=learning_rate, warmup_epochs=1.0)
+    return dict(
+        name="sgd",
+        weight_decay=weight_decay,
+        nesterov=False,
+        clip_norm=clip_norm,
+        schedule=schedule,
     )
 
 

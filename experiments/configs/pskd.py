@@ -18,6 +18,7 @@ import ml_collections
 
 from experiments.configs import common
 
+DATA = common.SIGNALS
 VERTICAL = (0.0, 1.0, 0.0)
 
 AUGMENT = (
@@ -64,7 +65,8 @@ def student(method: dict, teachers: tuple[str, ...] = ()) -> dict:
 
 def get_config(dataset: str = "synthetic") -> ml_collections.ConfigDict:
     """The experiment on one of the data sets of `experiments.configs.common`."""
-    config = common.base(dataset, standardise=False, length=128)
+    data = common.data(dataset, standardise=False, align=dict(length=128))
+    config = common.base(data)
     config.roles = dict(
         teacher_skeleton=teacher(("skeleton",), name="agcn", topology="data"),
         teacher_fusion=teacher(

@@ -14,8 +14,9 @@ data set named, the page trains on the embedded synthetic person.
 
 import ml_collections
 
-from experiments.configs import pskd
+from experiments.configs import common, pskd
 
+DATA = common.SIGNALS
 TEACHERS = ("teacher_skeleton", "teacher_fusion")
 SMOOTH = dict(label_smoothing=0.1)
 REPLAY = dict.fromkeys(TEACHERS, "Teachers")

@@ -15,10 +15,13 @@ import ml_collections
 
 from experiments.configs import common, pskd
 
+DATA = common.SIGNALS
+
 
 def get_config(dataset: str = "synthetic") -> ml_collections.ConfigDict:
     """The experiment on one of the data sets of `experiments.configs.common`."""
-    config = common.base(dataset, standardise=False, length=128)
+    data = common.data(dataset, standardise=False, align=dict(length=128))
+    config = common.base(data)
     student = pskd.student(dict(name="supervised"))
     student["augment"] = tuple(
         step for step in pskd.AUGMENT if step.get("name") != "skeleton"

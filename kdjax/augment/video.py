@@ -54,7 +54,7 @@ def random_crop(
     _check_crop(array, name, size)
     views, space = array.shape[:2], array.shape[-3:-1]
     limit = jnp.array([whole - part + 1 for whole, part in zip(space, size)])
-    corners = jax.random.randint(key, (*views, 2), 0, limit)
+    corners = jax.random.randint(key, (*views, 2), 0, limit[None, None])
 
     def cut(clip, corner):
         start = (0, corner[0], corner[1], 0)

@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from kdjax.models.layers import batch_norm
+from kdjax.models.projection import Predictor, Projector
 from kdjax.typing import Array, Float
 
 
@@ -129,30 +130,26 @@ class Embed(nn.Module):
         return x / jnp.sqrt(square)
 
 
-class Predictor(nn.Module):
-    """SimSiam's predictor, alone or behind its projector.
+class ViewPredictor(nn.Module):
+    """Predicts another view's features: SimSiam's predictor, alone or with projector.
 
-    Alone it is the paper's "multilayer perceptron": it predicts the features of another
-    view from the backbone's own.
+    Alone it is what equation 6 of CMMVL asks for: the prediction is made from the
+    backbone's features and aims at them.
 
     Attributes:
-      hidden: width of the predictor's hidden layer.
-      projector: three layers of the features' width before it, whose output is then
-        both what is predicted from and what is predicted.
+      hidden: width of the predictor's bottleneck.
+      projector: width of SimSiam's projector before it, whose output is then both what
+        is predicted from and what is aimed at; 0 leaves it out.
       norm_axis: named axis that batch statistics are taken over as well.
-
-    References:
-      Chen and He, *Exploring Simple Siamese Representation Learning*, CVPR 2021,
-      arXiv:2011.10566.
     """
 
     hidden: int = 512
-    projector: bool = False
+    projector: int = 0
     norm_axis: str | None = None
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "B D"], *, train: bool
+        self, x: Float[Array, "B C"], *, train: bool
     ) -> tuple[Float[Array, "B D"], Float[Array, "B D"]]:
         """Predicts.
 
@@ -161,20 +158,10 @@ class Predictor(nn.Module):
           train: batch statistics, or the stored ones.
 
         Returns:
-          The prediction, and the vector that other views' predictions aim at.
+          The prediction, and what other views' predictions aim at.
         """
-        width = x.shape[-1]
-
-        def norm(name, **options):
-            return batch_norm(train, name, axis_name=self.norm_axis, **options)
-
         if self.projector:
-            for number in (1, 2, 3):
-                x = nn.Dense(width, use_bias=False, name=f"project{number}")(x)
-                affine = number < 3
-                name = f"project_norm{number}"
-                x = norm(name, use_scale=affine, use_bias=affine)(x)
-                x = nn.relu(x) if affine else x
-        hidden = nn.Dense(self.hidden, use_bias=False, name="fc0")(x)
-        hidden = nn.relu(norm("norm")(hidden))
-        return nn.Dense(width, name="fc1")(hidden), x
+            projector = Projector(self.projector, self.norm_axis, name="projector")
+            x = projector(x, train=train)
+        predictor = Predictor(self.hidden, self.norm_axis, name="predictor")
+        return predictor(x, train=train), x

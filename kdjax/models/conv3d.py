@@ -221,6 +221,7 @@ class ConvNorm(nn.Module):
       momentum: see `batch_norm`.
       epsilon: see `batch_norm`.
       dtype: of the computation; statistics and parameters stay float32.
+      norm_axis: named axis that batch statistics are taken over as well.
     """
 
     features: int
@@ -233,6 +234,7 @@ class ConvNorm(nn.Module):
     momentum: float = 0.9
     epsilon: float = 1e-5
     dtype: Any = None
+    norm_axis: str | None = None
 
     @nn.compact
     def __call__(
@@ -256,6 +258,7 @@ class ConvNorm(nn.Module):
             epsilon=self.epsilon,
             scale_init=self.scale_init,
             dtype=self.dtype,
+            axis_name=self.norm_axis,
         )
         x = norm(x)
         return nn.relu(x) if self.activate else x

@@ -43,10 +43,12 @@ class Mixed(nn.Module):
     Attributes:
       widths: channels of b0, b1a, b1b, b2a, b2b and b3b; b0, b1b, b2b and b3b come out.
       dtype: of the computation.
+      norm_axis: see `Model`.
     """
 
     widths: tuple[int, int, int, int, int, int]
     dtype: str = "float32"
+    norm_axis: str | None = None
 
     @nn.compact
     def __call__(
@@ -56,7 +58,8 @@ class Mixed(nn.Module):
         b0, b1a, b1b, b2a, b2b, b3b = self.widths
 
         def branch(x: Array, name: str, width: int, size: int = 1) -> Array:
-            return unit(width, size, dtype=self.dtype, name=name)(x, train=train)
+            options = dict(dtype=self.dtype, norm_axis=self.norm_axis, name=name)
+            return unit(width, size, **options)(x, train=train)
 
         pooled = max_pool(x, window=(3, 3, 3))
         branches = [
@@ -69,7 +72,13 @@ class Mixed(nn.Module):
 
 
 def unit(
-    features: int, size: int, *, dtype: str, name: str, stride: int = 1
+    features: int,
+    size: int,
+    *,
+    dtype: str,
+    norm_axis: str | None,
+    name: str,
+    stride: int = 1,
 ) -> ConvNorm:
     """Convolution and normalisation with the published constants.
 
@@ -77,6 +86,7 @@ def unit(
       features: output channels.
       size: of the kernel, in time and space.
       dtype: of the computation.
+      norm_axis: see `Model`.
       name: of the layer.
       stride: in time and space.
 
@@ -90,6 +100,7 @@ def unit(
         momentum=0.99,
         epsilon=1e-3,
         dtype=dtype,
+        norm_axis=norm_axis,
         name=name,
     )
 
@@ -110,6 +121,8 @@ class Model(nn.Module):
       width: factor on every number of channels.
       dropout: rate on what the classifier reads, drawn for each slot.
       dtype: of the feature maps; parameters, statistics, features and logits are float32.
+      norm_axis: named axis that batch statistics are taken over as well: with the views'
+        axis they are those of all views in one batch.
 
     References:
       Carreira and Zisserman, *Quo Vadis, Action Recognition? A New Model and the Kinetics
@@ -121,6 +134,15 @@ class Model(nn.Module):
     width: float = 1.0
     dropout: float = 0.5
     dtype: str = "float32"
+    norm_axis: str | None = None
+
+    def setup(self):
+        """The classifier, which reads features that were made elsewhere as well."""
+        self.logits = nn.Dense(self.num_classes, kernel_init=normal(0.01))
+
+    def classify(self, features: Float[Array, "*B D"]) -> Float[Array, "*B K"]:
+        """The logits of pooled features."""
+        return self.logits(features)
 
     @nn.compact
     def __call__(self, x: Float[Array, "B T H W C"], *, train: bool) -> Outputs:
@@ -143,8 +165,7 @@ class Model(nn.Module):
         steps = stages[-1].mean(axis=(2, 3), dtype=jnp.float32)
         slots = (steps[:, :-1] + steps[:, 1:]) / 2
         dropped = nn.Dropout(self.dropout, deterministic=not train)(slots)
-        classifier = nn.Dense(self.num_classes, kernel_init=normal(0.01), name="logits")
-        slot_logits, features = classifier(dropped), slots.mean(axis=1)
+        slot_logits, features = self.logits(dropped), slots.mean(axis=1)
         return {
             "logits": slot_logits.mean(axis=1),
             "slot_logits": slot_logits,
@@ -155,7 +176,7 @@ class Model(nn.Module):
 
     def _stages(self, x: Array, train: bool) -> tuple[Array, ...]:
         """The maps of the five resolutions."""
-        layer = functools.partial(unit, dtype=self.dtype)
+        layer = functools.partial(unit, dtype=self.dtype, norm_axis=self.norm_axis)
         first = layer(self._channels(64), 7, stride=2, name="Conv3d_1a_7x7")
         stages = [first(x, train=train)]
         x = max_pool(stages[-1], window=(1, 3, 3), strides=(1, 2, 2))
@@ -166,7 +187,8 @@ class Model(nn.Module):
             x = max_pool(x, window=window, strides=(min(window[0], 2), 2, 2))
             for letter, widths in blocks.items():
                 channels = tuple(map(self._channels, widths))
-                mixed = Mixed(channels, self.dtype, name=f"Mixed_{stage}{letter}")
+                name = f"Mixed_{stage}{letter}"
+                mixed = Mixed(channels, self.dtype, self.norm_axis, name=name)
                 x = mixed(x, train=train)
             stages.append(x)
         return tuple(stages)

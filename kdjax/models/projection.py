@@ -13,6 +13,7 @@ class Predictor(nn.Module):
 
     Attributes:
       hidden: width of the bottleneck.
+      norm_axis: named axis that batch statistics are taken over as well.
 
     References:
       Chen and He, *Exploring Simple Siamese Representation Learning*, CVPR 2021,
@@ -20,6 +21,7 @@ class Predictor(nn.Module):
     """
 
     hidden: int = 512
+    norm_axis: str | None = None
 
     @nn.compact
     def __call__(self, x: Float[Array, "*B D"], *, train: bool) -> Float[Array, "*B D"]:
@@ -33,7 +35,7 @@ class Predictor(nn.Module):
           The prediction, neither normalised nor cut off.
         """
         y = nn.Dense(self.hidden, use_bias=False, name="fc0")(x)
-        y = nn.relu(batch_norm(train, "norm0")(y))
+        y = nn.relu(batch_norm(train, "norm0", axis_name=self.norm_axis)(y))
         return nn.Dense(x.shape[-1], name="fc1")(y)
 
 
@@ -42,6 +44,7 @@ class Projector(nn.Module):
 
     Attributes:
       features: width of what comes out; the layers before keep the input's.
+      norm_axis: named axis that batch statistics are taken over as well.
 
     References:
       Chen and He, *Exploring Simple Siamese Representation Learning*, CVPR 2021,
@@ -49,6 +52,7 @@ class Projector(nn.Module):
     """
 
     features: int = 2048
+    norm_axis: str | None = None
 
     @nn.compact
     def __call__(self, x: Float[Array, "*B C"], *, train: bool) -> Float[Array, "*B D"]:
@@ -63,6 +67,8 @@ class Projector(nn.Module):
         """
         for i in range(2):
             x = nn.Dense(x.shape[-1], use_bias=False, name=f"fc{i}")(x)
-            x = nn.relu(batch_norm(train, f"norm{i}")(x))
+            norm = batch_norm(train, f"norm{i}", axis_name=self.norm_axis)
+            x = nn.relu(norm(x))
         x = nn.Dense(self.features, use_bias=False, name="fc2")(x)
-        return batch_norm(train, "norm2", use_scale=False, use_bias=False)(x)
+        last = dict(use_scale=False, use_bias=False, axis_name=self.norm_axis)
+        return batch_norm(train, "norm2", **last)(x)

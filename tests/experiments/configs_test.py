@@ -42,20 +42,31 @@ def small(page):
     return config
 
 
+NARROW = {
+    "cnn1d": dict(widths=(4, 4, 4, 4), hidden=8),
+    "agcn": dict(width=4, blocks=(1, 1), hidden=8),
+    "posec3d": dict(width=4, blocks=(1,)),
+    "i3d": dict(width=0.02),
+}
+
+
 def tiny(page):
-    """The same with networks of a few channels that see the data as they are."""
+    """The same with networks of a few channels that see signals as they are."""
     config = small(page)
-    config.data.align.length = 32
+    if "length" in config.data.align:
+        config.data.align.length = 32
     config.update(teacher_floor=0.0, rounds=1)
     for role in config.roles.values():
-        if "widths" in role.model:
-            role.model.widths = (4,) * len(role.model.widths)
-        else:
-            role.model.update(width=4, blocks=(1, 1))
-        role.model.update(hidden=8)
-        # Most of the compiling is theirs; that they fit is traced below.
-        role.augment = ()
+        role.model.update(NARROW[role.model.name])
+        if not role.prepare:
+            # Most of the compiling is theirs; that they fit is traced below.
+            role.augment = ()
     return config.lock()
+
+
+def datasets():
+    """Every page with each of its data sets."""
+    return [(page, name) for page in PAGES for name in module_of(page).DATA]
 
 
 def test_there_are_pages():
@@ -71,15 +82,14 @@ def test_a_page_names_its_paper_and_its_command(page):
     assert datasets
     for file, _, dataset in datasets:
         assert file == f"experiments/configs/{page}.py"
-        assert dataset in ("", *common.DATA)
+        assert dataset in ("", *module_of(page).DATA)
 
 
-@every_page
-@pytest.mark.parametrize("dataset", common.DATA)
+@pytest.mark.parametrize(("page", "dataset"), datasets())
 def test_a_page_is_a_config_of_every_data_set(page, dataset, tmp_path):
     config = module_of(page).get_config(dataset).lock()
     assert isinstance(config, ml_collections.ConfigDict)
-    assert config.data.name == common.DATA[dataset]["name"]
+    assert config.data.name == module_of(page).DATA[dataset]["name"]
     for role in config.roles.values():
         assert set(role) == ROLE_KEYS
     json.loads(config.to_json())
@@ -98,24 +108,28 @@ def test_a_page_without_a_data_set_is_synthetic(page):
 def test_an_unknown_data_set_is_refused_in_a_sentence(page):
     with pytest.raises(ValueError) as caught:
         module_of(page).get_config("kinetics")
-    known = ", ".join(common.DATA)
+    known = ", ".join(module_of(page).DATA)
     assert str(caught.value) == f"no data set 'kinetics': one of {known}"
 
 
-@pytest.mark.parametrize("dataset", common.DATA)
-def test_a_data_set_knows_its_options(dataset):
-    options = dict(common.DATA[dataset])
+@pytest.mark.parametrize(
+    ("known", "dataset"),
+    [(known, name) for known in ("SIGNALS", "VIDEOS") for name in vars(common)[known]],
+)
+def test_a_data_set_knows_its_options(known, dataset):
+    options = dict(vars(common)[known][dataset])
     load = build.named("data_pipelines.datasets", options.pop("name")).load
     inspect.signature(load).bind(data_dir="", holdout=(), **options)
     module = inspect.getsource(inspect.getmodule(load))
     assert f'"{options["protocol"]}"' in module
 
 
-@every_page
-@pytest.mark.parametrize("dataset", sorted(set(common.DATA) - {"synthetic"}))
+@pytest.mark.parametrize(
+    ("page", "dataset"), [each for each in datasets() if each[1] != "synthetic"]
+)
 def test_a_data_set_that_is_not_prepared_says_how(page, dataset, tmp_path, monkeypatch):
     monkeypatch.setenv("KDJAX_DATA_HOME", str(tmp_path))
-    name = common.DATA[dataset]["name"]
+    name = module_of(page).DATA[dataset]["name"]
     message = f"{name} is not prepared in .*data_pipelines.prepare --dataset={name} "
     with pytest.raises(RunError, match=message):
         build.build(module_of(page).get_config(dataset))

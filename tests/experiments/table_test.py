@@ -15,7 +15,7 @@ from experiments.errors import RunError
 
 def config_of(*rows):
     """A config of one student and its teacher, with a table."""
-    config = common.base("synthetic")
+    config = common.base(common.data("synthetic"))
     student = common.role(
         method=dict(name="supervised", label_smoothing=0.1),
         model=dict(name="cnn1d", widths=(4,)),

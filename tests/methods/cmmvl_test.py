@@ -11,7 +11,7 @@ import pytest
 
 from kdjax import core, parallel
 from kdjax.methods import cmmvl, common, supervised
-from kdjax.models.adapters import Predictor
+from kdjax.models.adapters import ViewPredictor
 from tests import reference, tiny
 
 KEY = jax.random.key(4)
@@ -45,16 +45,16 @@ def student(norm_axis=parallel.VIEW):
     return core.Network(Video(norm_axis), ("rgb",), main_view)
 
 
-def predictor(norm_axis=parallel.VIEW, projector=False):
+def predictor(norm_axis=parallel.VIEW, projector=0):
     return functools.partial(
-        Predictor, hidden=3, projector=projector, norm_axis=norm_axis
+        ViewPredictor, hidden=3, projector=projector, norm_axis=norm_axis
     )
 
 
 TEACHERS = {"teacher": supervised.make(network=tiny.network("skeleton"))}
 
 
-def make(norm_axis=parallel.VIEW, projector=False, **options):
+def make(norm_axis=parallel.VIEW, projector=0, **options):
     return cmmvl.make(
         network=student(norm_axis),
         teachers=TEACHERS,
@@ -151,7 +151,7 @@ def test_equals_the_loop_of_the_paper(options):
 FORMS = [
     ("joint", {}),
     ("separate", {"norm_axis": None}),
-    ("simsiam", {"projector": True}),
+    ("simsiam", {"projector": 5}),
 ]
 
 
@@ -166,7 +166,7 @@ def test_vmap_pmap_and_mesh_agree(options):
     axis = options.get("norm_axis", parallel.VIEW)
     view_loss = cmmvl.make_view_loss(
         network=student(axis),
-        predictor=predictor(axis, options.get("projector", False))(),
+        predictor=predictor(axis, options.get("projector", 0))(),
         view_weight=1.0,
         aux_view_ce="all",
     )
@@ -290,7 +290,7 @@ def test_one_teacher_is_asked_for():
 
 
 def test_the_predictor_is_the_papers():
-    module = Predictor()
+    module = ViewPredictor()
     shapes = jax.eval_shape(lambda: module.init(KEY, jnp.zeros((2, 1024)), train=False))
     count = sum(leaf.size for leaf in jax.tree.leaves(shapes["params"]))
     # cmmvl.md A4: 1024 * 512 + 2 * 512 + 512 * 1024 + 1024
