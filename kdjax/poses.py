@@ -251,12 +251,15 @@ def random_flip(
     return jnp.where(coin[..., None, None, None, None], flipped, joints)
 
 
-def check_joints(array: np.ndarray, *, name: str) -> None:
+def check_joints(array: np.ndarray, *, name: str) -> np.ndarray:
     """Refuses poses that cannot be drawn, on the host and before they travel.
 
     Args:
       array: ``[..., J, 3]``: x and y in pixels, and a score.
       name: what to call it in the message.
+
+    Returns:
+      The array, as it is.
 
     Raises:
       ValueError: naming the first joint that is not finite or whose score leaves
@@ -274,6 +277,7 @@ def check_joints(array: np.ndarray, *, name: str) -> None:
             f"{name}{list(place)} is ({values}): x and y must be finite, the score in "
             f"[0, 1]; {good.size - good.sum()} of {good.size} joints are not so"
         )
+    return array
 
 
 def _widened(

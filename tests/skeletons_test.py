@@ -31,18 +31,51 @@ def test_a_mirror_maps_bones_to_bones(name):
     assert {(mirror[a], mirror[b]) for a, b in topology.edges} == set(topology.edges)
 
 
+# Left and right limbs of pyskl's own list and of its default order: hyper.left and
+# right of the reference file heatmap_limb__edges, and left_limb and right_limb in
+# pyskl/datasets/pipelines/heatmap_related.py.
+SIDES = {
+    "listed": ([0, 2, 3, 6, 7, 8, 12, 14], [1, 4, 5, 9, 10, 11, 13, 15]),
+    "default": ([0, 2, 4, 5, 6, 10, 11, 12], [1, 3, 7, 8, 9, 13, 14, 15]),
+}
+
+
+@pytest.mark.parametrize("order", SIDES)
+def test_limb_pairs_are_those_of_pyskl(order):
+    coco = skeletons.get("coco")
+    limbs = coco.limbs if order == "listed" else skeletons.COCO_DEFAULT_LIMBS
+    assert skeletons.limb_pairs(limbs, coco.flip) == tuple(zip(*SIDES[order]))
+
+
+def test_both_orders_of_cocos_limbs_hold_the_same():
+    assert set(skeletons.COCO_DEFAULT_LIMBS) == set(skeletons.get("coco").limbs)
+
+
+@pytest.mark.parametrize("name", JOINTS)
+def test_a_mirror_maps_limbs_to_limbs(name):
+    topology = skeletons.get(name)
+    limbs, flip = topology.limbs, topology.flip
+    joint = skeletons.mirror_order(flip, len(topology.joints))
+    limb = skeletons.mirror_order(skeletons.limb_pairs(limbs, flip), len(limbs))
+    for place, (start, end) in enumerate(limbs):
+        assert {joint[start], joint[end]} == set(limbs[limb[place]])
+
+
+def test_impossible_mirrors_are_refused():
+    with pytest.raises(ValueError, match="limb .0, 1. has no mirror image .0, 2."):
+        skeletons.limb_pairs([(0, 1)], [(1, 2)])
+    with pytest.raises(ValueError, match="pair .1, 3. leaves the 3 channels"):
+        skeletons.mirror_order([(1, 3)], 3)
+    with pytest.raises(ValueError, match="share a channel"):
+        skeletons.mirror_order([(0, 1), (1, 2)], 3)
+
+
 def test_coco_limbs_are_the_channels_of_pyskl():
-    # hyper.skeletons, left and right of the reference file heatmap_limb__edges.
+    # hyper.skeletons of the reference file heatmap_limb__edges.
     limbs = skeletons.get("coco").limbs
-    left, right = [0, 2, 3, 6, 7, 8, 12, 14], [1, 4, 5, 9, 10, 11, 13, 15]
     assert len(limbs) == 17
     assert limbs[0] == (0, 5)
     assert limbs[-1] == (11, 12)
-    mirror = {
-        a: b for pair in skeletons.get("coco").flip for a, b in [pair, pair[::-1]]
-    }
-    for a, b in zip(left, right):
-        assert tuple(mirror.get(j, j) for j in limbs[a]) == limbs[b]
 
 
 def test_limbs_run_from_parent_to_child_elsewhere():
