@@ -213,3 +213,35 @@ def test_evaluation_leaves_the_train_state_alone():
     outputs = jax.jit(functools.partial(core.eval_step, method))(state, batch)
     assert outputs["logits"].shape == (8, tiny.CLASSES)
     tiny.assert_same(before, tiny.copy(state))
+
+
+def test_the_clips_of_an_evaluation_are_averaged_as_probabilities():
+    plain = tiny.network()
+    several = plain._replace(clips=True)
+    batch = tiny.batch()
+    batch["inertial"] = jnp.stack([batch["inertial"], 2 * batch["inertial"]], axis=1)
+    params, state = several.init(KEY, batch)
+    out = jax.jit(several.infer)(params, state, batch)
+    each = [
+        plain.infer(params, state, {**batch, "inertial": batch["inertial"][:, clip]})
+        for clip in (0, 1)
+    ]
+    mean = sum(jax.nn.softmax(one["logits"]) for one in each) / 2
+    np.testing.assert_allclose(jnp.exp(out["logits"]), mean, atol=1e-6)
+    features = sum(one["features"] for one in each) / 2
+    np.testing.assert_allclose(out["features"], features, atol=1e-6)
+
+
+def test_inference_prepares_and_training_does_not():
+    doubled = tiny.network()._replace(
+        prepare=lambda batch: {**batch, "inertial": 2 * batch["inertial"]}
+    )
+    batch, plain = tiny.batch(), tiny.network()
+    params, state = doubled.init(KEY, batch)
+    twice = {**batch, "inertial": 2 * batch["inertial"]}
+    tiny.assert_same(
+        doubled.infer(params, state, batch), plain.infer(params, state, twice)
+    )
+    tiny.assert_same(
+        doubled.train(params, state, batch, KEY), plain.train(params, state, batch, KEY)
+    )
