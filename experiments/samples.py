@@ -1,6 +1,7 @@
 """Examples of a report: a few that a network gets right or wrong, and how they look."""
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from matplotlib.figure import Figure
 
 from data_pipelines.dataset import Example, rows
 from data_pipelines.transforms.skeleton import missing
+from experiments import sample_clips
 from experiments.build import build_data
 from experiments.errors import RunError
 from experiments.plots import shorten
@@ -30,11 +32,10 @@ class Choice(NamedTuple):
 
 
 class Recordings(NamedTuple):
-    """Examples by key, resampled but in recorded units, and their bones."""
+    """Examples by key, resampled but in recorded units, and their skeleton."""
 
     examples: dict[str, Example]
-    edges: tuple[tuple[int, int], ...]
-    downwards: bool
+    topology: str
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -94,7 +95,8 @@ def recordings(
 
     Returns:
       The examples, each modality resampled over the whole trial, in recorded units and
-      the camera's frame, whatever the networks were given.
+      the camera's frame, whatever the networks were given; of video a few frames, see
+      `sample_clips.looked_at`.
 
     Raises:
       DataError: where the data set is not there any more.
@@ -106,25 +108,31 @@ def recordings(
     where = {row.key: index for index, row in enumerate(rows(source))}
     if lost := sorted(set(keys) - set(where)):
         raise RunError(f"the split {split!r} no longer has the example {lost[0]}")
-    plain = dataclasses.replace(
-        data.align, statistics=None, prep="whole_trial", root=None
-    )
     topology = data.dataset.topology
-    return Recordings(
-        {key: plain(source[where[key]]) for key in keys},
-        tuple(map(tuple, skeletons.get(topology).limbs)),
-        downwards=topology == "coco",
-    )
+    if hasattr(data.align, "draw"):
+        step = sample_clips.drawing_step(config)
+        shown = functools.partial(
+            sample_clips.looked_at, topology=topology, step=step, instants=parts()
+        )
+    else:
+        shown = dict
+        data = data._replace(
+            align=dataclasses.replace(
+                data.align, statistics=None, prep="whole_trial", root=None
+            )
+        )
+    examples = {key: shown(data.align(source[where[key]])) for key in keys}
+    return Recordings(examples, topology)
 
 
 def figure(
     example: Example, found: Recordings, top: Sequence[tuple[str, float]], true: str
 ) -> Figure:
-    """One example: stick figures, the inertial signal, the likeliest classes.
+    """One example: figures or frames, the inertial signal, the likeliest classes.
 
     Args:
       example: one of `found.examples`.
-      found: whose bones are drawn.
+      found: whose skeleton is drawn.
       top: classes and probabilities, the likeliest first.
       true: its class.
 
@@ -133,13 +141,17 @@ def figure(
     """
     drawn = Figure(figsize=(WIDTH, HEIGHT))
     left, width = 0.075, 0.585
+    edges = skeletons.get(found.topology).limbs
+    if "frames" in example or "joint maps" in example:
+        sample_clips.draw(drawn, example, found.topology, box=(0.04, 0.02, 0.64, 0.96))
     both = "skeleton" in example and "inertial" in example
     if "skeleton" in example:
         box = [left, 0.47, width, 0.51] if both else [left, 0.12, width, 0.82]
-        clip = example["skeleton"][..., :2] * (1, -1 if found.downwards else 1)
+        downwards = found.topology == "coco"
+        clip = example["skeleton"][..., :2] * (1, -1 if downwards else 1)
         clip = np.where(missing(example["skeleton"]), np.nan, clip)
         aspect = WIDTH * box[2] / (HEIGHT * box[3])
-        strip(drawn.add_axes(box), clip, found.edges, aspect)
+        strip(drawn.add_axes(box), clip, edges, aspect)
     if "inertial" in example:
         box = [left, 0.15, width, 0.3] if both else [left, 0.15, width, 0.8]
         signal(drawn.add_axes(box), example["inertial"])
@@ -147,9 +159,14 @@ def figure(
     return drawn
 
 
+def parts() -> np.ndarray:
+    """The middles of `INSTANTS` equal parts of a trial, as shares of it."""
+    return (np.arange(INSTANTS) + 0.5) / INSTANTS
+
+
 def instants(steps: int) -> np.ndarray:
-    """Indices of `INSTANTS` moments, in the middle of equal parts of a trial."""
-    return ((np.arange(INSTANTS) + 0.5) / INSTANTS * steps).astype(int)
+    """Indices of the moments that are shown of a trial."""
+    return (parts() * steps).astype(int)
 
 
 def strip(

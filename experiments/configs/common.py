@@ -43,7 +43,11 @@ VIDEOS = {
     ),
     **{
         protocol: dict(
-            name="ntu", protocol=protocol, modalities=("joints", "rgb"), views=3
+            name="ntu",
+            protocol=protocol,
+            modalities=("joints", "rgb"),
+            annotations="",
+            views=3,
         )
         for protocol in ("ntu60_csub", "ntu60_cview", "ntu120_csub", "ntu120_cset")
     },

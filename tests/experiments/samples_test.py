@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 
 from data_pipelines.errors import DataError
 from experiments import plots, samples
+from experiments.configs import cmmvl
 from experiments.errors import RunError
 from kdjax import skeletons
 from tests.experiments import fabricated
@@ -66,7 +67,7 @@ def test_recordings_are_in_recorded_units():
     # Acceleration in g, gravity included.
     size = np.linalg.norm(example["inertial"], axis=-1).mean()
     assert 0.5 < size < 2
-    assert found.edges == skeletons.get("kinect_v2").limbs and not found.downwards
+    assert found.topology == "kinect_v2"
 
 
 def test_recordings_that_are_gone_are_named():
@@ -89,7 +90,7 @@ def example(persons=1):
 @pytest.mark.parametrize("name", ["walk", "a class with a very long name indeed"])
 def test_a_sample_is_readable(name):
     top = [("basketball_shoot", 0.994), (name, 0.005), ("draw_circle_CCW", 0.001)]
-    found = samples.Recordings({}, KINECT.limbs, False)
+    found = samples.Recordings({}, KINECT.name)
     with matplotlib.rc_context(plots.style(plots.THEMES["dark"])):
         assert_readable(samples.figure(example(), found, top, name))
 
@@ -99,7 +100,7 @@ def test_a_sample_is_readable(name):
 )
 def test_a_sample_shows_what_the_data_has(kept, axes):
     shown = {k: v for k, v in example().items() if k in kept}
-    found = samples.Recordings({}, KINECT.limbs, False)
+    found = samples.Recordings({}, KINECT.name)
     assert len(samples.figure(shown, found, [("a", 1.0)], "a").axes) == axes
 
 
@@ -136,7 +137,7 @@ def test_joints_that_were_not_seen_are_left_out():
 
 
 def test_image_coordinates_are_turned_upwards():
-    found = samples.Recordings({}, KINECT.limbs, True)
+    found = samples.Recordings({}, "coco")
     shown = example()
     axes = samples.figure(shown, found, [("a", 1.0)], "a").axes[0]
     y = axes.lines[0].get_ydata()
@@ -147,3 +148,24 @@ def test_instants_are_in_the_middle_of_equal_parts():
     # 60 steps in six parts of ten.
     assert samples.instants(60).tolist() == [5, 15, 25, 35, 45, 55]
     assert samples.instants(2).tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_video_shows_frames_the_pose_on_them_and_its_maps():
+    config = cmmvl.get_config()
+    config.data.update(subjects=2, trials_per_subject=1)
+    key = "drink_s2_t1_c2"
+    found = samples.recordings(config.lock(), "test", [key])
+    shown = found.examples[key]
+    assert shown["frames"].shape == (6, 48, 48, 3)
+    assert shown["joint maps"].shape == shown["limb maps"].shape == (6, 32, 32)
+    assert shown["joints"].shape == (6, 1, 25, 3)
+    # The person stands in the picture, and the maps are theirs.
+    assert (shown["joints"][..., :2].mean(axis=(0, 1, 2)) < 48).all()
+    assert shown["joint maps"].max() > 0.5
+    drawn = samples.figure(shown, found, [("drink", 0.9), ("eat", 0.1)], "drink")
+    assert [axes.get_ylabel() for axes in drawn.axes[:3]] == [
+        "frames",
+        "joint maps",
+        "limb maps",
+    ]
+    assert drawn.axes[0].collections, "the skeleton lies over the frames"

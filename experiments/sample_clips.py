@@ -1,0 +1,118 @@
+"""How an example of video looks in a report: frames, the pose on them, its heatmaps."""
+
+from collections.abc import Sequence
+
+import jax
+import ml_collections
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+
+from data_pipelines.dataset import Example
+from kdjax import skeletons
+from kdjax.augment import heatmaps
+
+VIDEOS = ("rgb", "ir", "depth")
+
+
+def drawing_step(config: ml_collections.ConfigDict) -> dict | None:
+    """How some role's network gets its heatmaps at inference; None where none does."""
+    steps = [dict(step) for role in config.roles.values() for step in role.prepare]
+    named = (step for step in steps if step["function"] == "heatmaps.plain")
+    return next(named, None)
+
+
+def looked_at(
+    example: Example, topology: str, step: dict | None, *, instants: np.ndarray
+) -> Example:
+    """The main view of a sampled example at a few instants.
+
+    Args:
+      example: from `data_pipelines.transforms.clips.Clips`.
+      topology: of its joints.
+      step: how its heatmaps are drawn, see `drawing_step`.
+      instants: frames to show, as shares of the clip in [0, 1).
+
+    Returns:
+      ``frames [N H W C]``; and where the poses are there and drawn somewhere, ``joints
+      [N M J 3]`` in pixels of the frames, ``joint maps`` and ``limb maps [N H W]``, the
+      highest of all channels.
+    """
+
+    def chosen(array):
+        return array[-1][(instants * array.shape[1]).astype(int)]
+
+    shown = {}
+    for name in VIDEOS:
+        if name in example:
+            shown["frames"] = chosen(example[name])
+    if "joints" not in example or step is None:
+        return shown
+    options = {k: v for k, v in step.items() if k not in ("function", "kind")}
+    options["topology"] = topology
+    batch = {"joints": example["joints"][None]}
+    for kind, name in (("joints", "joint maps"), ("limbs", "limb maps")):
+        drawn = heatmaps.plain(batch, **options, kind=kind)[heatmaps.KEY]
+        shown[name] = chosen(np.asarray(jax.device_get(drawn)).max(axis=-1))
+    if "frames" in shown:
+        scale = np.divide(shown["frames"].shape[1:3], options["frame"])[::-1]
+        shown["joints"] = chosen(example["joints"]) * np.array([*scale, 1.0])
+    return shown
+
+
+def montage(axes: Axes, pictures: np.ndarray, title: str, **options) -> None:
+    """Pictures side by side.
+
+    Args:
+      axes: to draw into.
+      pictures: [N H W C] or [N H W].
+      title: stands before them.
+      **options: of `Axes.imshow`.
+    """
+    row = np.concatenate(list(pictures.squeeze()), axis=1)
+    axes.imshow(row, aspect="equal", interpolation="nearest", **options)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    axes.set_ylabel(title, fontsize=9)
+
+
+def overlay(
+    axes: Axes, joints: np.ndarray, edges: Sequence[tuple[int, int]], width: int
+) -> None:
+    """Skeletons over a montage of frames.
+
+    Args:
+      axes: with the montage.
+      joints: [N M J 3] in pixels of a frame; a score of zero is a joint not seen.
+      edges: pairs of joints.
+      width: of a frame in pixels.
+    """
+    points = joints[..., :2] + np.arange(len(joints))[:, None, None, None] * [width, 0]
+    bones = points[:, :, np.array(edges)]
+    seen = (joints[..., 2] > 0)[:, :, np.array(edges)].all(axis=-1)
+    lines = LineCollection(bones[seen], colors="C1", linewidths=1.0)
+    axes.add_collection(lines, autolim=False)
+
+
+def draw(figure, example: Example, topology: str, *, box: Sequence[float]) -> None:
+    """Draws the strips of an example below each other.
+
+    Args:
+      figure: to draw into.
+      example: from `looked_at`.
+      topology: of its joints.
+      box: left, bottom, width and height in the figure.
+    """
+    strips = [name for name in ("frames", "joint maps", "limb maps") if name in example]
+    left, bottom, width, height = box
+    for place, name in enumerate(strips):
+        low = bottom + height * (len(strips) - 1 - place) / len(strips)
+        axes = figure.add_axes([left, low, width, 0.94 * height / len(strips)])
+        grey = {} if example[name].shape[-1] == 3 else dict(cmap="magma")
+        if name == "frames" and grey:
+            grey = dict(cmap="gray")
+        montage(axes, example[name], name, **grey)
+        if name == "frames" and "joints" in example:
+            edges = skeletons.get(topology).limbs
+            overlay(axes, example["joints"], edges, example[name].shape[2])
