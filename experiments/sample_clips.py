@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import jax
+import jax.numpy as jnp
 import ml_collections
 import numpy as np
 from matplotlib.axes import Axes
@@ -50,7 +51,7 @@ def looked_at(
         return shown
     options = {k: v for k, v in step.items() if k not in ("function", "kind")}
     options["topology"] = topology
-    batch = {"joints": example["joints"][None]}
+    batch = {"joints": jnp.asarray(example["joints"][None])}
     for kind, name in (("joints", "joint maps"), ("limbs", "limb maps")):
         drawn = heatmaps.plain(batch, **options, kind=kind)[heatmaps.KEY]
         shown[name] = chosen(np.asarray(jax.device_get(drawn)).max(axis=-1))

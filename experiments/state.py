@@ -101,8 +101,14 @@ def fresh_states(experiment: Experiment) -> dict[str, core.TrainState]:
 
 def init_states(experiment: Experiment, mesh: Mesh) -> dict[str, core.TrainState]:
     """Every role's train state before its first step, whole on each device."""
-    states = jax.jit(functools.partial(fresh_states, experiment))()
-    return parallel.replicate(states, mesh)
+    fresh = functools.partial(fresh_states, experiment)
+    # It runs once: optimising the random numbers of each layer takes a minute.
+    quick = (
+        {"xla_backend_optimization_level": 0}
+        if mesh.devices.flat[0].platform == "cpu"
+        else {}
+    )
+    return parallel.replicate(jax.jit(fresh, compiler_options=quick)(), mesh)
 
 
 def make_loader(
