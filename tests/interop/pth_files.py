@@ -1,5 +1,6 @@
 """Writes PyTorch's weights files byte by byte, so that no test needs PyTorch."""
 
+import functools
 import io
 import struct
 import zipfile
@@ -39,16 +40,17 @@ class Persistent(NamedTuple):
     pid: tuple
 
 
-def opcodes(value):
-    """A value in protocol 2 of pickle."""
+def opcodes(value, tail=()):
+    """A value in protocol 2 of pickle; `tail` ends the references to storages."""
+    write = functools.partial(opcodes, tail=tail)
     match value:
         case Name(module, name):
             return f"c{module}\n{name}\n".encode()
         case Call(function, args, state):
-            call = opcodes(function) + opcodes(args) + b"R"
-            return call + (b"" if state is None else opcodes(state) + b"b")
+            call = write(function) + write(args) + b"R"
+            return call + (b"" if state is None else write(state) + b"b")
         case Persistent(pid):
-            return opcodes(pid) + b"Q"
+            return write(pid + tail) + b"Q"
         case None:
             return b"N"
         case bool():
@@ -59,27 +61,27 @@ def opcodes(value):
         case str():
             return b"X" + struct.pack("<I", len(value.encode())) + value.encode()
         case tuple():
-            return b"(" + b"".join(map(opcodes, value)) + b"t"
+            return b"(" + b"".join(map(write, value)) + b"t"
         case list():
-            return b"](" + b"".join(map(opcodes, value)) + b"e"
+            return b"](" + b"".join(map(write, value)) + b"e"
         case dict():
-            items = b"".join(opcodes(k) + opcodes(v) for k, v in value.items())
+            items = b"".join(write(k) + write(v) for k, v in value.items())
             return b"}(" + items + b"u"
     raise TypeError(value)
 
 
-def pickled(value):
-    return b"\x80\x02" + opcodes(value) + b"."
+def pickled(value, tail=()):
+    return b"\x80\x02" + opcodes(value, tail) + b"."
 
 
-def tensor(array, key, *, size=None, stride=None, offset=0, count=None, view=()):
+def tensor(array, key, *, size=None, stride=None, offset=0, count=None):
     """The call that rebuilds a tensor from the storage `key`."""
     size = array.shape if size is None else size
     if stride is None:
         stride = tuple(s // array.itemsize for s in np.zeros_like(array).strides)
     kind = Name("torch", STORAGES[array.dtype.name])
     count = array.size if count is None else count
-    storage = Persistent(("storage", kind, str(key), "cpu", count, *view))
+    storage = Persistent(("storage", kind, str(key), "cpu", count))
     hooks = Call(Name("collections", "OrderedDict"), ())
     args = (storage, offset, tuple(size), tuple(stride), False, hooks)
     return Call(Name("torch._utils", "_rebuild_tensor_v2"), args)
@@ -114,7 +116,8 @@ def legacy(value, storages, *, little_endian=True):
     system = {"protocol_version": 1001, "little_endian": little_endian}
     keys = [str(key) for key in range(len(storages))]
     head = [0x1950A86A20F9469CFC6C, 1001, system, value, keys]
-    data = b"".join(map(pickled, head))
+    # The reference to a storage may say that it is a part of another one: here none is.
+    data = b"".join(pickled(part, tail=(None,)) for part in head)
     for array in storages:
         data += struct.pack("<q", array.size) + np.ascontiguousarray(array).tobytes()
     return data

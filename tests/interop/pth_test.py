@@ -124,13 +124,27 @@ def test_a_pickle_cannot_change_the_reader(written):
         ({"size": (3,)}, "no tensor has size"),
         ({"count": 5}, "storage"),
         ({"count": 2**50}, "storage"),
-        ({"view": (("0", 0, 6),)}, "no whole storage"),
     ],
 )
 def test_tensors_outside_their_storage_are_refused(form, options, message, written):
     content = {"a": pth_files.tensor(FLOATS, 0, **options)}
     with pytest.raises(ValueError, match=message):
         pth.read(written(form(content, [FLOATS])))
+
+
+@pytest.mark.parametrize(
+    "pid",
+    [
+        ("storage", Name("torch", "FloatStorage"), "0", "cpu", 6, ("1", 0, 6)),
+        ("storage", Name("torch", "Size"), "0", "cpu", 6),
+        ("storage", Name("torch", "FloatStorage"), "0", "cpu", "6"),
+        ("module", Name("torch", "FloatStorage"), "0", "cpu", 6),
+    ],
+)
+def test_references_to_other_things_are_refused(pid, written):
+    content = {"a": pth_files.Persistent(pid)}
+    with pytest.raises(ValueError, match="which is no whole storage"):
+        pth.read(written(pth_files.zipped(content, [FLOATS])))
 
 
 @formats
