@@ -175,6 +175,22 @@ BACKBONES = (
 """Each student network alone and distilled."""
 
 
+LONG = 3 * EPOCHS
+
+
+def for_longer(row: dict) -> dict:
+    """A row whose student is trained three times as long."""
+    *before, (student, _) = row["set"]["schedule"]
+    schedule = {"schedule": (*before, (student, LONG))}
+    longer = {**row, "name": f"{row['name']} for {LONG} epochs"}
+    longer["set"] = {**row["set"], **schedule}
+    return {key: value for key, value in longer.items() if key != "baseline"}
+
+
+ST = next(row for row in TABLE_4 if row["name"] == "ST")
+LONGER = (*SHARED, ST, for_longer(SHARED[1]), for_longer(ST))
+"""Whether patience helps; to be asked of held-out training subjects."""
+
 AGCN = dict(name="agcn", topology="data", width=32)
 AGCN_EPOCHS = 50
 AT_64_STEPS = {
@@ -229,5 +245,6 @@ def get_config(dataset: str = "synthetic") -> ml_collections.ConfigDict:
         readings=READINGS,
         backbones=BACKBONES,
         agcn=AGCN_TEACHERS,
+        longer=LONGER,
     )
     return config
