@@ -76,7 +76,7 @@ def unit(
     size: int,
     *,
     dtype: str,
-    norm_axis: str | None,
+    norm_axis: str | None = None,
     name: str,
     stride: int = 1,
 ) -> ConvNorm:
