@@ -62,9 +62,9 @@ def test_a_workdir_that_cannot_be_written_is_named():
     assert "/proc/nowhere" in refused(*tiny_runs.arguments("/proc/nowhere"))
 
 
-@pytest.mark.parametrize(("blocks", "file"), [(8, "config.json"), (64, "checkpoints")])
+@pytest.mark.parametrize(("blocks", "file"), [(8, "config.json"), (80, "checkpoints")])
 def test_a_full_disk_ends_the_run_in_one_sentence(tmp_path, blocks, file):
-    """No file can be longer than 4 or 32 kB, as if the disk were full by then."""
+    """No file can be longer than 4 or 40 kB, as if the disk were full by then."""
     args = [sys.executable, "-m", "experiments.run", *tiny_runs.arguments(tmp_path)]
     done = subprocess.run(
         ["sh", "-c", f'ulimit -f {blocks} && exec "$@"', "sh", *args],
