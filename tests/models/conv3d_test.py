@@ -28,7 +28,10 @@ def with_pulls(f, *args):
     return y, pull(jnp.sin(jnp.arange(y.size, dtype=y.dtype)).reshape(y.shape))
 
 
-@pytest.mark.parametrize("padding", ["SAME", "half"])
+@pytest.mark.parametrize(
+    ("padding", "channels"),
+    [("SAME", 3), ("half", 3), ("SAME", conv3d.FEW_CHANNELS)],
+)
 @pytest.mark.parametrize(
     ("kernel", "strides"),
     [
@@ -44,10 +47,10 @@ def with_pulls(f, *args):
         ((2, 1, 3), (3, 2, 1)),
     ],
 )
-def test_it_is_xlas_convolution_with_its_gradients(kernel, strides, padding):
+def test_it_is_xlas_convolution_with_its_gradients(kernel, strides, padding, channels):
     if padding == "half":
         padding = [(size // 2, size // 2) for size in kernel]
-    x, w = array(2, 7, 6, 8, 3), array(*kernel, 3, 4)
+    x, w = array(2, 7, 6, 8, channels), array(*kernel, channels, 4)
 
     @jax.jit
     def both(x, w):
