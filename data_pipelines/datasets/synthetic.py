@@ -9,16 +9,13 @@ A recording to try prediction on:
     python -m data_pipelines.datasets.synthetic --index=3 --out=recording.npz
 """
 
-import argparse
 import dataclasses
-import io
 import pathlib
-import sys
 from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from data_pipelines import raw
+from data_pipelines import npz
 from data_pipelines.dataset import Dataset, Example, Row, check
 from data_pipelines.errors import DataError
 from data_pipelines.person import body, sensors
@@ -167,45 +164,7 @@ def read_recording(paths: Sequence[str | pathlib.Path]) -> Example:
     Raises:
       DataError: if a file is anything else.
     """
-    example: Example = {}
-    for path in map(pathlib.Path, paths):
-        example.setdefault("key", path.stem)
-        for name, array in _arrays(path).items():
-            if name in example:
-                raise DataError(f"{path}: the recording has its {name} already")
-            example[name] = _frames(path, name, array)
-    if not example:
-        raise DataError("synthetic: a recording is one .npz file or more")
-    return example
-
-
-def _arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
-    try:
-        content = io.BytesIO(path.read_bytes())
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    try:
-        with np.load(content, allow_pickle=False) as archive:
-            arrays = dict(archive)
-    # Readers of damaged files raise whatever their libraries do.
-    except Exception as error:
-        raise DataError(f"{path}: not a complete .npz file of numbers") from error
-    if not arrays or set(arrays) - set(SHAPES):
-        raise DataError(
-            f"{path}: holds {sorted(arrays)}, not {' and '.join(SHAPES)} or one of them"
-        )
-    return arrays
-
-
-def _frames(path: pathlib.Path, name: str, array: np.ndarray) -> np.ndarray:
-    if array.dtype.kind not in "fiu" or array.shape[1:] != SHAPES[name]:
-        raise DataError(
-            f"{path}: {name} is {array.dtype} of shape {list(array.shape)}, not "
-            f"numbers [T {' '.join(map(str, SHAPES[name]))}]"
-        )
-    if len(array) < 2 or not array.any():
-        raise DataError(f"{path}: {name} is too short, or zero throughout")
-    return raw.finite(path, array)
+    return npz.read(paths, shapes=SHAPES, dataset="synthetic")
 
 
 def write_recording(path: str | pathlib.Path, example: Example) -> None:
@@ -218,15 +177,7 @@ def write_recording(path: str | pathlib.Path, example: Example) -> None:
     Raises:
       DataError: if the file exists, which is never overwritten, or cannot be written.
     """
-    content = io.BytesIO()
-    np.savez(content, **{name: example[name] for name in SHAPES if name in example})
-    try:
-        with open(path, "xb") as file:
-            file.write(content.getbuffer())
-    except FileExistsError as error:
-        raise DataError(f"{path}: exists already and is left as it is") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror})") from error
+    npz.write(path, example, shapes=SHAPES)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -235,21 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
       arguments: of the command line.
     """
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--index", type=int, required=True, help="of the example")
-    parser.add_argument("--out", required=True, help=".npz file to write")
-    parser.add_argument("--split", choices=("train", "test"), default="test")
-    parser.add_argument("--seed", type=int, default=0, help="of the data set")
-    options = parser.parse_args(arguments)
-    try:
-        dataset = load(seed=options.seed)
-        source = dataset.splits[options.split]
-        if not 0 <= options.index < len(source):
-            raise DataError(f"--index is {options.index}, not below {len(source)}")
-        write_recording(options.out, source[options.index])
-        print(f"{options.out}: {source.rows[options.index].key}")
-    except DataError as error:
-        sys.exit(f"error: {error}")
+    npz.command(load, write_recording, arguments)
 
 
 if __name__ == "__main__":

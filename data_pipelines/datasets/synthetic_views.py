@@ -3,26 +3,34 @@
 The same people as of `synthetic`, performing the same way. Some classes are one and the
 same movement with another thing in the hand, so that poses cannot tell them apart and
 pictures can; others differ in movement alone.
+
+A recording to try prediction on:
+
+    python -m data_pipelines.datasets.synthetic_views --index=3 --out=recording.npz
 """
 
 import dataclasses
 import functools
+import pathlib
 from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from data_pipelines import npz
 from data_pipelines.dataset import Dataset, Example, Row, check, hold_out
 from data_pipelines.datasets import synthetic
 from data_pipelines.errors import DataError
-from data_pipelines.person import film
+from data_pipelines.person import body, film
 from data_pipelines.person.performance import Performance
-from data_pipelines.views import Place, grouped
+from data_pipelines.views import Place, alone, grouped
 
 CLASSES = (
     *("drink", "eat", "brush_teeth", "wave_right", "wave_both", "knock"),
     *("punch_right", "throw_right", "kick_left", "kick_right"),
 )
 PROTOCOLS = ("csub", "cview")
+SHAPES = {"joints": (1, len(body.JOINTS), 3), "rgb": ("H", "W", 3)}
+"""Of one frame of each modality."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,3 +167,47 @@ def load(
     )
     held = hold_out(check(whole, disjoint=protocol == "csub"), holdout)
     return grouped(check(held, disjoint=False), place, views=views, main_view=main_view)
+
+
+def read_recording(paths: Sequence[str | pathlib.Path]) -> Example:
+    """Read one recording for prediction.
+
+    Args:
+      paths: `.npz` files that together hold the arrays `joints` [T 1 25 3] (pixels,
+        score) and `rgb`, frames uint8 [T H W 3], or one of them.
+
+    Returns:
+      The raw example without label, of one view.
+
+    Raises:
+      DataError: if a file is anything else.
+    """
+    return alone(npz.read(paths, shapes=SHAPES, dataset="synthetic_views"))
+
+
+def write_recording(path: str | pathlib.Path, example: Example) -> None:
+    """Write the main view of an example as `read_recording` reads it.
+
+    Args:
+      path: a file that does not exist yet.
+      example: with `views`.
+
+    Raises:
+      DataError: if the file exists, which is never overwritten, or cannot be written.
+    """
+    main_view = example["views"][-1]
+    painted = main_view["rgb"][np.arange(len(main_view["rgb"]))]
+    npz.write(path, {**main_view, "rgb": painted}, shapes=SHAPES)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write one example to a file.
+
+    Args:
+      arguments: of the command line.
+    """
+    npz.command(load, write_recording, arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -142,3 +142,27 @@ def ridge(inputs, labels, name):
     x, z = (train - mean) / scale, (test - mean) / scale
     dual = np.linalg.solve(x @ x.T + np.eye(len(x)), np.eye(3)[labels[0]])
     return np.mean((z @ (x.T @ dual)).argmax(1) == np.array(labels[1]))
+
+
+def test_a_recording_is_read_as_it_was_written(tmp_path, capsys):
+    path = tmp_path / "three.npz"
+    synthetic_views.main(["--index=4", f"--out={path}"])
+    expected = synthetic_views.load().splits["test"][4]
+    assert capsys.readouterr().out == f"{path}: {expected['key']}\n"
+    found = synthetic_views.read_recording([path])
+    (view,), (main_view,) = found["views"], expected["views"]
+    assert view["rgb"].dtype == np.uint8
+    every = np.arange(len(main_view["rgb"]))
+    np.testing.assert_array_equal(view["rgb"], main_view["rgb"][every])
+    np.testing.assert_array_equal(view["joints"], main_view["joints"])
+    sampled = clips.Clips(lengths={"joints": 5, "rgb": 4})
+    ours, theirs = sampled(found), sampled(expected)
+    for name in ("joints", "rgb", "view_mask"):
+        np.testing.assert_array_equal(ours[name], theirs[name])
+
+
+def test_a_recording_of_other_shapes_is_refused(tmp_path):
+    path = tmp_path / "bad.npz"
+    np.savez(path, rgb=np.ones((4, 8, 8), np.uint8))
+    with pytest.raises(DataError, match=r"rgb is uint8 .* not numbers \[T H W 3\]"):
+        synthetic_views.read_recording([path])
