@@ -39,6 +39,7 @@ class RecordingsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         *,
         raw_dir: str | pathlib.Path | None = None,
         max_skipped: float = 0.1,
+        short_side: int | None = None,
         **options: Any,
     ):
         """Prepare to build.
@@ -46,8 +47,14 @@ class RecordingsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         Args:
           raw_dir: folder of the official distribution.
           max_skipped: largest share of recordings with a fault, 0..1.
+          short_side: of stored video frames in pixels; None for the layout's.
           **options: of the TFDS builder, such as `data_dir`.
+
+        Raises:
+          DataError: if there is no video, or no frame can have such a side.
         """
+        if short_side is not None:
+            self.layout = self.layout.scaled(short_side)
         self._raw_dir = raw_dir
         self._max_skipped = max_skipped
         self.report: dict[str, Any] = {}
@@ -137,8 +144,10 @@ class _Log:
         found = self.found
         faulty = {entry["key"] for entry in self.skipped}
         names = {recording.key for recording in found.recordings}
+        side = self.layout.short_side
         return {
             "dataset": self.layout.name,
+            **({} if side is None else {"short_side": side}),
             "kept": len(self.index),
             "total": len(names | faulty),
             "faulty": len(faulty),

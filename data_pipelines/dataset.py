@@ -172,6 +172,8 @@ def fixed(source: Source) -> Source:
     Returns:
       A source that gives the same example at every reading.
     """
+    if isinstance(source, With):
+        return With(fixed(source.source), source.fields)
     return (
         Mapped(source.source, source.function) if isinstance(source, Drawn) else source
     )

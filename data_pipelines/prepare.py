@@ -13,7 +13,7 @@ import tensorflow_datasets as tfds
 from absl import app, flags, logging
 
 import data_pipelines.datasets
-from data_pipelines import builder, stored
+from data_pipelines import builder, stored, video
 from data_pipelines.errors import DataError
 
 DATASET = flags.DEFINE_string("dataset", None, "Name of the data set.", required=True)
@@ -26,6 +26,11 @@ DATA_DIR = flags.DEFINE_string(
 MAX_SKIPPED = flags.DEFINE_float(
     "max_skipped", 0.1, "Largest share of faulty recordings.", 0.0, 1.0
 )
+SHORT_SIDE = flags.DEFINE_integer(
+    "short_side",
+    None,
+    f"Short side of stored video frames in pixels; {video.SHORT_SIDE} by default.",
+)
 
 
 def prepare(
@@ -34,6 +39,7 @@ def prepare(
     raw_dir: str | pathlib.Path,
     data_dir: str | pathlib.Path | None = None,
     max_skipped: float = 0.1,
+    short_side: int | None = None,
 ) -> str:
     """Build a data set unless it is built already.
 
@@ -42,17 +48,24 @@ def prepare(
       raw_dir: folder of the official distribution, which is only read.
       data_dir: where to build, see `stored.data_home`.
       max_skipped: largest share of faulty recordings, 0..1.
+      short_side: of stored video frames in pixels, for data sets that have video files;
+        smaller video keeps its size. None for `video.SHORT_SIDE`.
 
     Returns:
       What was done, to print.
 
     Raises:
-      DataError: if it cannot be built; no part of a build is left then.
+      DataError: if it cannot be built, and no part of a build is left then; or is built
+        already with another short side.
     """
     make = _builder_of(name)
+    if short_side is not None:
+        make.layout.scaled(short_side)  # refused before anything is written
     folder = stored.folder_of(name, data_dir)
     if folder.exists():
-        stored.open_built(name, data_dir)
+        built = stored.open_built(name, data_dir)
+        if short_side is not None:
+            _refuse_other_frames(built, short_side)
         return f"{name} is built already in {folder}, nothing to do"
     raw_dir = pathlib.Path(raw_dir).expanduser()
     if not raw_dir.is_dir():
@@ -65,6 +78,7 @@ def prepare(
             raw_dir=raw_dir,
             data_dir=str(stored.data_home(data_dir)),
             max_skipped=max_skipped,
+            short_side=short_side,
         )
         # TFDS announces a download of unknown size, which there is not.
         with (
@@ -122,6 +136,15 @@ def _builder_of(name: str) -> type[builder.RecordingsBuilder]:
     return module.Builder
 
 
+def _refuse_other_frames(built: stored.Stored, short_side: int) -> None:
+    found = built.report.get("short_side")
+    if found != short_side:
+        raise DataError(
+            f"{built.name} is built already in {built.folder} with --short_side={found}, "
+            f"not {short_side}: move it away or choose another --data_dir"
+        )
+
+
 def main(argv: list[str]) -> None:
     """Run the command."""
     del argv
@@ -133,6 +156,7 @@ def main(argv: list[str]) -> None:
                 raw_dir=RAW_DIR.value,
                 data_dir=DATA_DIR.value,
                 max_skipped=MAX_SKIPPED.value,
+                short_side=SHORT_SIDE.value,
             )
         )
     except DataError as error:

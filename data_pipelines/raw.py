@@ -1,5 +1,6 @@
 """Raw files as a data set distributes them: listed, paired by key, checked."""
 
+import functools
 import hashlib
 import itertools
 import pathlib
@@ -15,6 +16,8 @@ from data_pipelines.errors import DataError
 Arrays = dict[str, np.ndarray]
 Files = dict[str, dict[str, pathlib.Path]]
 """modality -> key -> path."""
+LEAST_SIDE = 16
+"""Pixels of a stored video frame; fewer show nothing."""
 
 
 class Recording(NamedTuple):
@@ -78,6 +81,8 @@ class Layout(NamedTuple):
         why it does not fit the others.
       performance: key -> what recordings share that go or stay together: where one has
         a fault, none of the performance is kept.
+      short_side: of stored video frames in pixels, which `read` then has as an option;
+        None where no file is a video.
     """
 
     name: str
@@ -88,6 +93,32 @@ class Layout(NamedTuple):
     dtypes: Mapping[str, type] = types.MappingProxyType({})
     disagree: Callable[[dict[str, Arrays]], dict[str, str]] = lambda _: {}
     performance: Callable[[str], str] = lambda key: key
+    short_side: int | None = None
+
+    def scaled(self, short_side: int) -> "Layout":
+        """The same with video frames of another size.
+
+        Args:
+          short_side: of the stored frames in pixels; smaller video keeps its size.
+
+        Returns:
+          A layout.
+
+        Raises:
+          DataError: if no file is a video, or no frame can have such a side.
+        """
+        if self.short_side is None:
+            raise DataError(
+                f"--short_side={short_side}: {self.name} has no video files to scale"
+            )
+        # JPEG keeps colours at half the resolution, so that sides are even.
+        if short_side < LEAST_SIDE or short_side % 2:
+            raise DataError(
+                f"--short_side={short_side}: not an even number of {LEAST_SIDE} pixels "
+                "or more"
+            )
+        read = functools.partial(self.read, short_side=short_side)
+        return self._replace(read=read, short_side=short_side)
 
 
 def listing(folder: pathlib.Path, pattern: str) -> list[pathlib.Path]:

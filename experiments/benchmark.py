@@ -27,20 +27,19 @@ from etils import epath
 from tqdm import tqdm
 
 from experiments import machine
-from experiments.build import Experiment, build
+from experiments.build import Experiment, build, build_mesh
 from experiments.errors import RunError
 from experiments.state import init_states
 from experiments.stopwatch import WARM_UP, compilations
 from experiments.throughput import Bench, measure
 from experiments.train import compile_steps
-from kdjax import parallel
 
 PARTS = ("model_only", "input_only", "end_to_end", "loss_only", "teachers_only")
 
 
 def surroundings(config: ml_collections.ConfigDict, count: int) -> dict[str, Any]:
     """What the numbers hold for: config, devices, versions, and how busy the host is."""
-    mesh = parallel.data_mesh()
+    mesh = build_mesh(config)
     described = json.loads(config.to_json(sort_keys=True))
     # Tables only list overrides of this config; they do not run.
     described.pop("tables", None)
@@ -78,7 +77,7 @@ def run(
     Raises:
       RunError: where a step was compiled again after the warm-up.
     """
-    mesh, names = parallel.data_mesh(), trained(experiment)
+    mesh, names = build_mesh(experiment.config), trained(experiment)
     if not names:
         raise RunError("no role of config.schedule is trained: all are replayed")
     with (

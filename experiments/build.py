@@ -15,13 +15,14 @@ from typing import Any, NamedTuple
 import jax
 import ml_collections
 import optax
+from jax.sharding import Mesh
 
 from data_pipelines import loader
 from data_pipelines.dataset import Dataset, Drawn, Mapped, Source, Transform
 from data_pipelines.transforms.align import standardised
 from experiments import optimizers
 from experiments.errors import RunError
-from kdjax import augment
+from kdjax import augment, parallel
 from kdjax.core import Method, Network
 
 
@@ -272,6 +273,15 @@ def check_stored(roles: dict[str, Role], phases: tuple[Phase, ...]) -> None:
                     )
         for name in phase.roles:
             done[name] += phase.epochs
+
+
+def build_mesh(config: ml_collections.ConfigDict) -> Mesh:
+    """All devices: the batch is split over them, and its views where that is asked for.
+
+    Raises:
+      RunError: where the devices do not divide by ``config.view_devices``.
+    """
+    return call("view_devices", parallel.data_mesh, views=config.view_devices)
 
 
 def build(config: ml_collections.ConfigDict) -> Experiment:

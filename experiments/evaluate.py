@@ -15,19 +15,26 @@ from jax.sharding import Mesh
 from data_pipelines import loader
 from data_pipelines.dataset import Source, fixed
 from experiments import checkpoints
-from experiments.build import build
+from experiments.build import build, build_mesh
 from experiments.errors import RunError
 from experiments.state import init_states
 from kdjax import core, metrics, parallel
 from kdjax.core import Method, TrainState
 
+OF_CAMERA = "accuracy_camera_"
+"""What the names of the numbers of single cameras begin with."""
+
 
 class Predictions(NamedTuple):
-    """Logits [n K], labels [n] and keys [n] of a split, in its order."""
+    """Logits [n K], labels, keys and cameras [n] of a split, in its order.
+
+    A camera is the number of the main view's, 0 where the data has no views.
+    """
 
     logits: np.ndarray
     label: np.ndarray
     key: np.ndarray
+    camera: np.ndarray
 
 
 @functools.lru_cache(maxsize=32)
@@ -62,18 +69,29 @@ def predict(
         logits = step(train_state, parallel.shard_batch(local, mesh))["logits"]
         logits = multihost_utils.process_allgather(logits, tiled=True)
         real = batch["mask"] > 0
-        found.append((logits[real], batch["label"][real], key[real]))
+        views = batch.get("view_ids", np.zeros((batch_size, 1), np.int32))
+        found.append((logits[real], batch["label"][real], key[real], views[real, -1]))
     return Predictions(*(np.concatenate(part) for part in zip(*found)))
 
 
 def summary(predictions: Predictions) -> dict[str, float]:
-    """Accuracy, macro F1 and mean class accuracy, in [0, 1], and the count."""
+    """Accuracy, macro F1 and mean class accuracy, in [0, 1], and the count.
+
+    Where several cameras saw the examples, ``accuracy_camera_C`` of each as well.
+    """
     logits, label = jnp.asarray(predictions.logits), jnp.asarray(predictions.label)
     counts = metrics.confusion_matrix(logits, label)
+    right = predictions.logits.argmax(axis=-1) == predictions.label
+    cameras = np.unique(predictions.camera)
+    by_camera = {
+        f"{OF_CAMERA}{camera}": float(right[predictions.camera == camera].mean())
+        for camera in (cameras if len(cameras) > 1 else ())
+    }
     return {
         "accuracy": int(jnp.trace(counts)) / int(counts.sum()),
         "macro_f1": float(metrics.macro_f1(counts)),
         "mean_class_accuracy": float(metrics.mean_class_accuracy(counts)),
+        **by_camera,
         "examples": int(counts.sum()),
     }
 
@@ -94,7 +112,7 @@ def read(path: epath.Path) -> Predictions:
 def main(config: ml_collections.ConfigDict, workdir: epath.Path, flags: Any) -> None:
     """Prints, as one line of JSON, the numbers of a run's newest whole checkpoint."""
     del flags
-    experiment, mesh = build(config), parallel.data_mesh()
+    experiment, mesh = build(config), build_mesh(config)
     restored = checkpoints.restore(
         workdir / "checkpoints", init_states(experiment, mesh)
     )

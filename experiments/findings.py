@@ -178,23 +178,63 @@ def tiles(run: Outcome, reference: Reference | None) -> list[Tile]:
 def confused_pairs(
     run: Outcome, reference: Reference | None, *, limit: int = 12
 ) -> list[dict[str, Any]]:
-    """The most frequent mistakes of the student, the most frequent first."""
+    """The most frequent mistakes before and after distillation, the most frequent first."""
     if run.student not in run.predictions:
         return []
     matrix = counts(run.predictions[run.student])
-    before = None if reference is None else counts(reference.predictions)
-    wrong = matrix - np.diag(np.diagonal(matrix))
+    before = (
+        np.zeros_like(matrix) if reference is None else counts(reference.predictions)
+    )
+    wrong = (matrix + before) * (1 - np.eye(len(matrix), dtype=int))
     pairs = sorted(map(tuple, np.argwhere(wrong)), key=lambda pair: -wrong[pair])
     return [
         {
             "true": run.classes[row],
             "guess": run.classes[column],
-            "count": int(wrong[row, column]),
+            "count": int(matrix[row, column]),
             "of": int(matrix[row].sum()),
-            "before": None if before is None else int(before[row, column]),
+            "before": None if reference is None else int(before[row, column]),
         }
         for row, column in pairs[:limit]
     ]
+
+
+def similar(run: Outcome, reference: Reference, *, limit: int = 6) -> list[int]:
+    """The classes that the undistilled student confuses with each other most.
+
+    Args:
+      run: that the page is about.
+      reference: the undistilled student.
+      limit: on their number.
+
+    Returns:
+      Classes in their order, pair by pair the most confused ones; none where it makes
+      no mistakes.
+    """
+    matrix = counts(reference.predictions)
+    both = np.triu(matrix + matrix.T, 1)
+    chosen: set[int] = set()
+    for pair in sorted(map(tuple, np.argwhere(both)), key=lambda pair: -both[pair]):
+        if len(chosen | set(pair)) <= limit:
+            chosen |= {int(k) for k in pair}
+    return sorted(chosen)
+
+
+def by_camera(run: Outcome) -> list[dict[str, Any]]:
+    """Accuracy by camera of the main view, a row a role; none of single cameras."""
+    if run.results is None:
+        return []
+    rows = []
+    for role in run.roles:
+        numbers = run.results["roles"][role][run.split]
+        found = {
+            name.removeprefix(evaluate.OF_CAMERA): value
+            for name, value in numbers.items()
+            if name.startswith(evaluate.OF_CAMERA)
+        }
+        if found:
+            rows.append({"role": role, "colour": run.colours[role], "cameras": found})
+    return rows
 
 
 def gain_by_class(run: Outcome, reference: Reference) -> np.ndarray:

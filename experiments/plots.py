@@ -207,13 +207,16 @@ def by_role(
     return figure
 
 
-def confusion(counts: np.ndarray, classes: Sequence[str], title: str) -> Figure:
+def confusion(
+    counts: np.ndarray, classes: Sequence[str], title: str, *, others: bool = False
+) -> Figure:
     """Confusion matrix, each row shaded by shares of the true class.
 
     Args:
       counts: [K K] by true class (row) and predicted class (column).
       classes: K names.
       title: of the figure.
+      others: whether there is one more column, of all other classes.
 
     Returns:
       The figure, which grows with the number of classes; counts above zero are printed.
@@ -227,9 +230,10 @@ def confusion(counts: np.ndarray, classes: Sequence[str], title: str) -> Figure:
     shades = LinearSegmentedColormap.from_list("", [paper, THEMES["light"].series[1]])
     image = axes.imshow(shares, cmap=shades, vmin=0, vmax=1)
     names = [shorten(name) for name in classes]
-    axes.set_xticks(range(size), names, rotation=90, fontsize=9)
+    columns = [*names, "any other"] if others else names
+    axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=9)
     axes.set_yticks(range(size), names, fontsize=9)
-    axes.set_xticks(np.arange(size + 1) - 0.5, minor=True)
+    axes.set_xticks(np.arange(len(columns) + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(size + 1) - 0.5, minor=True)
     axes.tick_params(which="both", length=0)
     axes.grid(which="minor", alpha=0.6)

@@ -8,15 +8,17 @@ import functools
 import json
 import pathlib
 import shlex
+from collections.abc import Callable
 from typing import Any
 
 import jinja2
 import ml_collections
 import numpy as np
 from etils import epath
+from matplotlib.figure import Figure
 
 from data_pipelines.errors import DataError
-from experiments import findings, machine, outcome, plots, samples
+from experiments import findings, machine, outcome, plots, sample_clips, samples
 from experiments.checkpoints import write_text
 from experiments.errors import RunError
 from experiments.outcome import Outcome, Reference
@@ -102,15 +104,39 @@ def gain_by_class(
     }
 
 
+def similar_actions(
+    run: Outcome, reference: Reference | None, out: epath.Path
+) -> list[dict[str, Any]]:
+    """How the most similar actions are confused, before and after distillation."""
+    chosen = [] if reference is None else findings.similar(run, reference)
+    if not chosen:
+        return []
+    names, images = [run.classes[k] for k in chosen], []
+    before = (reference.name, reference.predictions)
+    after = (run.student, run.predictions[run.student])
+    for place, (name, found) in enumerate((before, after)):
+        rows = findings.counts(found)[chosen]
+        inside = rows[:, chosen]
+        rest = rows.sum(axis=1) - inside.sum(axis=1)
+        matrix = np.column_stack([inside, rest])
+        draw = functools.partial(plots.confusion, matrix, names, name, others=True)
+        images.append(
+            {"role": name, "image": plots.save(out, f"similar_{place}", draw)}
+        )
+    return images
+
+
 def shown_samples(
     run: Outcome,
     reference: Reference | None,
     config: ml_collections.ConfigDict,
     out: epath.Path,
-) -> tuple[list[dict[str, Any]], str]:
-    """Examples with their figures, and why there are none where there are none."""
+) -> dict[str, Any]:
+    """Examples with their figures, a performance as the cameras saw it, or why not."""
+    nothing = {"samples": [], "cameras": None, "no_samples": ""}
     if run.student not in run.predictions:
-        return [], "Examples are shown when the run has ended."
+        why = "Examples are shown when the run has ended."
+        return {**nothing, "no_samples": why}
     found = run.predictions[run.student]
     other = None if reference is None else reference.predictions.logits
     chosen = samples.choose(found.logits, found.label, other)
@@ -118,21 +144,44 @@ def shown_samples(
     try:
         recordings = samples.recordings(config, run.split, keys)
     except (DataError, RunError, OSError) as error:
-        return [], f"The recordings cannot be read again: {error}"
-    cards = []
-    for place, (choice, key) in enumerate(zip(chosen, keys)):
-        probability = samples.softmax(found.logits[choice.row])
-        best = np.argsort(-probability, kind="stable")[:3]
-        top = [(run.classes[k], float(probability[k])) for k in best]
-        true = run.classes[found.label[choice.row]]
-        example = recordings.examples[key]
-        draw = functools.partial(samples.figure, example, recordings, top, true)
-        image = plots.save(out, f"sample_{place}", draw)
-        card = {"key": key, "why": choice.why, "true": true, "guess": top[0][0]}
-        cards.append(
-            {**card, "image": image, "right": found.label[choice.row] == best[0]}
+        why = f"The recordings cannot be read again: {error}"
+        return {**nothing, "no_samples": why}
+    cameras = None
+    if recordings.cameras:
+        draw = functools.partial(
+            sample_clips.draw_cameras, recordings.cameras, recordings.topology
         )
-    return cards, ""
+        cameras = plots.save(out, "cameras", draw)
+    cards = [
+        sample_card(run, choice, recordings, functools.partial(plots.save, out, name))
+        for choice, name in zip(chosen, (f"sample_{i}" for i in range(len(chosen))))
+    ]
+    return {**nothing, "samples": cards, "cameras": cameras}
+
+
+def sample_card(
+    run: Outcome,
+    choice: samples.Choice,
+    recordings: samples.Recordings,
+    save: Callable[[Callable[[], Figure]], Image],
+) -> dict[str, Any]:
+    """What the page says of one example, its figure saved."""
+    found = run.predictions[run.student]
+    key, label = str(found.key[choice.row]), int(found.label[choice.row])
+    probability = samples.softmax(found.logits[choice.row])
+    best = np.argsort(-probability, kind="stable")[:3]
+    top = [(run.classes[k], float(probability[k])) for k in best]
+    true, example = run.classes[label], recordings.examples[key]
+    return {
+        "key": key,
+        "why": choice.why,
+        "true": true,
+        "guess": top[0][0],
+        "image": save(
+            functools.partial(samples.figure, example, recordings, top, true)
+        ),
+        "right": label == best[0],
+    }
 
 
 def commands(workdir: epath.Path) -> dict[str, str]:
@@ -164,7 +213,6 @@ def facts(
     out: epath.Path,
 ) -> dict[str, Any]:
     """What the page's template asks for; draws every figure."""
-    cards, no_cards = shown_samples(run, reference, config, out)
     return {
         "name": run.path.name or str(run.path),
         "run": run,
@@ -175,11 +223,12 @@ def facts(
         "training": training_curves(run, out),
         "evaluation": evaluation_curves(run, out),
         "confusions": confusions(run, out),
+        "by_camera": findings.by_camera(run),
+        "similar": similar_actions(run, reference, out),
         "gain": gain_by_class(run, reference, out),
         "reference": reference,
         "pairs": findings.confused_pairs(run, reference),
-        "samples": cards,
-        "no_samples": no_cards,
+        **shown_samples(run, reference, config, out),
         "commands": commands(run.path),
         "versions": machine.versions(),
         "history": machine.history(run.path),

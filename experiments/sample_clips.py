@@ -8,10 +8,12 @@ import ml_collections
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
 
-from data_pipelines.dataset import Example
+from data_pipelines.dataset import Example, Source, Transform
 from kdjax import skeletons
 from kdjax.augment import heatmaps
+from kdjax.typing import VIEWED
 
 VIDEOS = ("rgb", "ir", "depth")
 
@@ -59,6 +61,57 @@ def looked_at(
         scale = np.divide(shown["frames"].shape[1:3], options["frame"])[::-1]
         shown["joints"] = chosen(example["joints"]) * np.array([*scale, 1.0])
     return shown
+
+
+def cameras(
+    source: Source, transform: Transform, topology: str, step: dict | None, **options
+) -> dict[int, Example]:
+    """One performance as several cameras saw it, see `looked_at`.
+
+    Args:
+      source: examples with several views, such as a training split.
+      transform: that samples them.
+      topology: of their joints.
+      step: how their heatmaps are drawn, see `drawing_step`.
+      **options: of `looked_at`.
+
+    Returns:
+      By camera the first example that has all its views; none where none has several.
+    """
+    found = getattr(source, "cameras", ())
+    whole = (i for i, each in enumerate(found) if len(set(each)) == len(each) > 1)
+    index = next(whole, None)
+    if index is None:
+        return {}
+    example = transform(source[index])
+    shown = {}
+    for place, camera in enumerate(found[index]):
+        view = slice(place, place + 1)
+        alone = {k: v[view] if k in VIEWED else v for k, v in example.items()}
+        shown[camera] = looked_at(alone, topology, step, **options)
+    return dict(sorted(shown.items()))
+
+
+def draw_cameras(found: dict[int, Example], topology: str) -> Figure:
+    """Draws a performance: a row a camera, its frames on the left, its maps beside.
+
+    Args:
+      found: from `cameras`.
+      topology: of the joints.
+
+    Returns:
+      The figure.
+    """
+    height = 1 / len(found)
+    figure = Figure(figsize=(11.0, 1.1 * len(found)))
+    for place, (camera, example) in enumerate(found.items()):
+        low = 1 - (place + 1) * height
+        for left, name in ((0.035, "frames"), (0.535, "joint maps")):
+            if name in example:
+                title = f"camera {camera}" if name == "frames" else "maps"
+                axes = figure.add_axes([left, low, 0.46, 0.96 * height])
+                show(axes, example, name, topology, title)
+    return figure
 
 
 def montage(axes: Axes, pictures: np.ndarray, title: str, **options) -> None:
@@ -110,10 +163,15 @@ def draw(figure, example: Example, topology: str, *, box: Sequence[float]) -> No
     for place, name in enumerate(strips):
         low = bottom + height * (len(strips) - 1 - place) / len(strips)
         axes = figure.add_axes([left, low, width, 0.94 * height / len(strips)])
-        grey = {} if example[name].shape[-1] == 3 else dict(cmap="magma")
-        if name == "frames" and grey:
-            grey = dict(cmap="gray")
-        montage(axes, example[name], name, **grey)
-        if name == "frames" and "joints" in example:
-            edges = skeletons.get(topology).limbs
-            overlay(axes, example["joints"], edges, example[name].shape[2])
+        show(axes, example, name, topology, name)
+
+
+def show(axes: Axes, example: Example, name: str, topology: str, title: str) -> None:
+    """One strip of an example; over frames lie the poses, where they are there."""
+    colours = dict(cmap="gray" if name == "frames" else "magma")
+    montage(
+        axes, example[name], title, **({} if example[name].shape[-1] == 3 else colours)
+    )
+    if name == "frames" and "joints" in example:
+        edges = skeletons.get(topology).limbs
+        overlay(axes, example["joints"], edges, example[name].shape[2])

@@ -32,10 +32,14 @@ class Choice(NamedTuple):
 
 
 class Recordings(NamedTuple):
-    """Examples by key, resampled but in recorded units, and their skeleton."""
+    """Examples by key, resampled but in recorded units, and their skeleton.
+
+    Of data with several views also one performance of the training split, by camera.
+    """
 
     examples: dict[str, Example]
     topology: str
+    cameras: dict[int, Example]
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -108,11 +112,14 @@ def recordings(
     where = {row.key: index for index, row in enumerate(rows(source))}
     if lost := sorted(set(keys) - set(where)):
         raise RunError(f"the split {split!r} no longer has the example {lost[0]}")
-    topology = data.dataset.topology
+    topology, cameras = data.dataset.topology, {}
     if hasattr(data.align, "draw"):
-        step = sample_clips.drawing_step(config)
-        shown = functools.partial(
-            sample_clips.looked_at, topology=topology, step=step, instants=parts()
+        options = dict(
+            topology=topology, step=sample_clips.drawing_step(config), instants=parts()
+        )
+        shown = functools.partial(sample_clips.looked_at, **options)
+        cameras = sample_clips.cameras(
+            data.dataset.splits["train"], data.align, **options
         )
     else:
         shown = dict
@@ -122,7 +129,7 @@ def recordings(
             )
         )
     examples = {key: shown(data.align(source[where[key]])) for key in keys}
-    return Recordings(examples, topology)
+    return Recordings(examples, topology, cameras)
 
 
 def figure(

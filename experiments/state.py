@@ -14,9 +14,9 @@ from etils import epath
 from jax.sharding import Mesh
 
 from data_pipelines import loader
-from data_pipelines.dataset import Source, With
+from data_pipelines.dataset import Source, With, fixed
 from experiments import checkpoints
-from experiments.build import Experiment, Role
+from experiments.build import Experiment, Role, build_mesh
 from experiments.errors import RunError
 from experiments.workdir import MetricsLog
 from kdjax import core, parallel
@@ -76,9 +76,12 @@ def training_source(experiment: Experiment, logits: Logits) -> Source:
     )
 
 
-def example_batch(experiment: Experiment, name: str) -> dict[str, jax.Array]:
-    """A batch of one row, as a role's step gets it."""
+def example_batch(
+    experiment: Experiment, name: str, *, train: bool
+) -> dict[str, jax.Array]:
+    """A batch of one row, as a role's training step gets it or as inference does."""
     source = training_source(experiment, blank_logits(experiment, name))
+    source = source if train else fixed(source)
     batch = loader.gather(source, np.arange(1))
     del batch["key"]
     return jax.tree.map(jnp.asarray, batch)
@@ -88,7 +91,7 @@ def fresh_states(experiment: Experiment) -> dict[str, core.TrainState]:
     """Every role's train state before its first step; pure, to be jitted or traced."""
     states = {}
     for name, role in experiment.roles.items():
-        batch = example_batch(experiment, name)
+        batch = example_batch(experiment, name, train=False)
         # A branch of the key that no step reaches.
         key = jax.random.fold_in(role_key(experiment, name), 2**31 - 1)
         frozen = teacher_variables(states, role)
@@ -192,7 +195,7 @@ class Run:
     def __init__(self, experiment: Experiment, workdir: epath.Path):
         """Starts a run, or takes it up at its newest whole checkpoint."""
         self.experiment, self.workdir = experiment, workdir
-        self.mesh = parallel.data_mesh()
+        self.mesh = build_mesh(experiment.config)
         self.states = init_states(experiment, self.mesh)
         self.step = self.phase = self.phase_step = 0
         self.epochs = dict.fromkeys(experiment.roles, 0)

@@ -4,11 +4,13 @@ A table of a config is a tuple of rows. A row has a ``name``, ``set`` (values by
 config path), ``paper`` (what the paper reports, in percent), ``roles`` (whose numbers it
 shows, the student's by default), ``replay``, which maps roles to another row whose run of
 the same seed they replay, and ``baseline``, true of the row that others are paired with.
-Each row and seed is a run of its own under ``workdir/row/seed_n``, which tables that name
+A row with ``average`` trains nothing: it maps rows of the table to roles whose predictions
+of the same seed are averaged as probabilities. Each other row and seed is a run of its own under ``workdir/row/seed_n``, which tables that name
 it alike share; a finished one is not run again.
 """
 
 import copy
+import functools
 import json
 import re
 import statistics
@@ -17,15 +19,16 @@ from typing import Any
 
 import ml_collections
 from etils import epath
+from scipy.special import log_softmax, logsumexp
 
-from experiments import train
+from experiments import evaluate, outcome, train
 from experiments.build import build
 from experiments.checkpoints import write_text
 from experiments.errors import RunError
 from experiments.workdir import check_config, locked
 
 MEASURES = ("accuracy", "macro_f1")
-ROW_KEYS = {"name", "roles", "set", "paper", "replay", "baseline"}
+ROW_KEYS = {"name", "roles", "set", "paper", "replay", "baseline", "average"}
 
 
 def override(config: ml_collections.ConfigDict, path: str, value: Any) -> None:
@@ -84,6 +87,33 @@ def run_row(
             check_config(workdir, config)
             train.train(experiment, workdir)
         return json.loads(path.read_text())["roles"]
+
+
+def average(row: dict, seed: int, folder: epath.Path) -> dict:
+    """Results of the mean of what other rows predicted, as probabilities.
+
+    Raises:
+      RunError: where a run lacks its predictions, or they are of other examples.
+    """
+    (shown,), results = row.get("roles", ("student",)), {}
+    runs = {
+        folder / slug(name) / f"seed_{seed}": role
+        for name, role in row["average"].items()
+    }
+    if not all((run / "results.json").exists() for run in runs):
+        raise RunError(f"the row {row['name']} averages rows that have not been run")
+    (run, role), *_ = runs.items()
+    for split in json.loads((run / "results.json").read_text())["roles"][role]:
+        first, *others = (
+            outcome.read_predictions(run, role, split) for run, role in runs.items()
+        )
+        if any((other.key != first.key).any() for other in others):
+            raise RunError(f"the row {row['name']} averages runs of other examples")
+        answers = [log_softmax(each.logits, axis=-1) for each in (first, *others)]
+        # The mean's logarithm but for a constant, which changes no number.
+        mean = first._replace(logits=logsumexp(answers, axis=0))
+        results[split] = evaluate.summary(mean)
+    return {shown: results}
 
 
 def scores(results: dict, role: str, measure: str) -> float:
@@ -158,7 +188,8 @@ def main(config: ml_collections.ConfigDict, workdir: epath.Path, flags: Any) -> 
     found = {}
     for seed in seeds:
         for row in wanted:
-            results = run_row(config, row, seed, workdir)
+            take = average if "average" in row else functools.partial(run_row, config)
+            results = take(row, seed, workdir)
             found.setdefault(row["name"], []).append(results)
             parts = (
                 f"{role} {scores(results, role, 'accuracy'):.2f} %"

@@ -69,7 +69,7 @@ def check_steps(experiment: Experiment, steps: dict[str, Callable]) -> None:
             field: jax.ShapeDtypeStruct(
                 (role.batch_size, *array.shape[1:]), array.dtype
             )
-            for field, array in example_batch(experiment, name).items()
+            for field, array in example_batch(experiment, name, train=True).items()
         }
         frozen = teacher_variables(states, role)
         key = role_key(experiment, name)

@@ -43,9 +43,9 @@ def data_mesh(devices: Sequence[jax.Device] | None = None, *, views: int = 1) ->
       ValueError: where the devices do not divide by `views`.
     """
     devices = jax.devices() if devices is None else devices
-    rows, rest = divmod(len(devices), views)
-    if rest:
+    if views < 1 or len(devices) % views:
         raise ValueError(f"{len(devices)} devices do not divide by {views} views")
+    rows = len(devices) // views
     axes = {"data": rows} if views == 1 else {"data": rows, VIEW: views}
     return jax.make_mesh(
         tuple(axes.values()),
@@ -60,17 +60,20 @@ def replicated(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec())
 
 
-def split_batch(mesh: Mesh, name: str = "") -> NamedSharding:
+def split_batch(mesh: Mesh, name: str = "", shape: Sequence[int] = ()) -> NamedSharding:
     """The sharding of an array of a batch: rows over ``data``, views over ``view``.
 
     Args:
       mesh: from `data_mesh`.
       name: the array's key; those of `VIEWED` have an axis of views.
+      shape: the array's; views that do not divide by the axis, such as the one of an
+        evaluation, lie on all its devices.
 
     Returns:
       The sharding.
     """
     viewed = name in VIEWED and VIEW in mesh.axis_names
+    viewed = viewed and shape[1] % mesh.shape[VIEW] == 0
     axes = ("data", VIEW) if viewed else ("data",)
     return NamedSharding(mesh, PartitionSpec(*axes))
 
@@ -101,7 +104,9 @@ def shard_batch(batch: dict, mesh: Mesh) -> dict[str, Array]:
             f"a batch of {rows} rows a process does not divide by {local} devices"
         )
     return {
-        name: jax.make_array_from_process_local_data(split_batch(mesh, name), array)
+        name: jax.make_array_from_process_local_data(
+            split_batch(mesh, name, array.shape), array
+        )
         for name, array in batch.items()
     }
 

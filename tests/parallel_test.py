@@ -138,6 +138,19 @@ def test_host_arrays_are_taken_as_they_come(meshes):
     np.testing.assert_array_equal(spread, rows["label"])
 
 
+def test_views_are_split_where_they_divide():
+    mesh = parallel.data_mesh(views=2)
+    batch = {
+        "rgb": np.zeros((8, 2, 3, 4, 4, 3), np.uint8),
+        "depth": np.zeros((8, 1, 3, 4, 4, 1), np.uint8),
+        "label": np.zeros(8, np.int32),
+    }
+    spread = parallel.shard_batch(batch, mesh)
+    shapes = {k: v.addressable_shards[0].data.shape for k, v in spread.items()}
+    assert shapes["rgb"] == (2, 1, 3, 4, 4, 3)
+    assert (shapes["depth"], shapes["label"]) == ((2, 1, 3, 4, 4, 1), (2,))
+
+
 def test_a_batch_that_does_not_divide_is_refused(meshes):
     with pytest.raises(ValueError, match="12 rows .* does not divide by 8 devices"):
         parallel.shard_batch(tiny.batch(rows=12), meshes[1])

@@ -42,12 +42,15 @@ TOLERANCE = 10
 """Frames by which a video and its skeleton may differ in length."""
 
 
-def read(modality: str, path: pathlib.Path) -> raw.Reading:
+def read(
+    modality: str, path: pathlib.Path, *, short_side: int = video.SHORT_SIDE
+) -> raw.Reading:
     """Read one raw file.
 
     Args:
       modality: "skeleton" or "rgb".
       path: of a `.skeleton` or an `.avi` file.
+      short_side: of video frames in pixels, see `video.read`.
 
     Returns:
       `joints` and `skeleton`, see `kinect_text.read`, or `rgb`, see `video.read`.
@@ -55,7 +58,9 @@ def read(modality: str, path: pathlib.Path) -> raw.Reading:
     Raises:
       DataError: if the file is not what its name says.
     """
-    return video.read(path, "rgb") if modality == "rgb" else kinect_text.read(path)
+    if modality == "rgb":
+        return video.read(path, "rgb", short_side=short_side)
+    return kinect_text.read(path)
 
 
 def find(raw_dir: pathlib.Path) -> raw.Found:
@@ -120,6 +125,7 @@ LAYOUT = raw.Layout(
     dtypes=video.DTYPES,
     disagree=_disagree,
     performance=lambda key: place(key).performance,
+    short_side=video.SHORT_SIDE,
 )
 
 

@@ -21,7 +21,6 @@ import ml_collections
 from experiments.configs import common
 
 DATA = common.VIDEOS
-ROLES = ("teacher", "student")
 
 
 class Scale(NamedTuple):
@@ -56,18 +55,20 @@ class Scale(NamedTuple):
 
 def small(video: str, frame: tuple[int, int], crop: tuple[int, int]) -> Scale:
     """A few channels and small pictures: for two CPU cores."""
-    adamw = common.adamw(2e-3, weight_decay=0.01)
     return Scale(
         video=video,
         frame=frame,
-        lengths={"joints": 24, video: 16},
-        short=36,
-        maps=((32, 32), (32, 32)),
+        lengths={"joints": 16, video: 16},
+        short=28,
+        maps=((24, 24), (24, 24)),
         crop=crop,
-        teacher=dict(name="posec3d", width=8, blocks=(1, 1, 1)),
-        student=dict(name="i3d", width=0.125),
-        optimizers=(adamw, adamw),
-        epochs=(30, 30),
+        teacher=dict(name="posec3d", width=8, blocks=(1, 1, 1), dropout=0.2),
+        student=dict(name="i3d", width=0.125, dropout=0.2),
+        optimizers=(
+            common.adamw(5e-3, weight_decay=0.01, warmup_epochs=1.0),
+            common.adamw(2e-3, weight_decay=0.01, warmup_epochs=1.0),
+        ),
+        epochs=(24, 16),
         batch_sizes=(16, 8),
     )
 
@@ -99,18 +100,30 @@ SCALES = {
 }
 
 
-def teacher(scale: Scale) -> dict:
-    """PoseC3D under cross-entropy, on the main view's poses."""
+def maps(scale: Scale, kind: str, *, clips: int = 1) -> dict:
+    """How a teacher gets its heatmaps, in training and at inference."""
     train, test = scale.maps
-    drawn = dict(frame=scale.frame, topology="data")
+    drawn = dict(frame=scale.frame, topology="data", kind=kind)
+    plain = dict(function="heatmaps.plain", size=test, **drawn)
+    many = (
+        dict(function="video.clips", names=("heatmaps",), count=clips),
+        dict(function="heatmaps.double", topology="data", kind=kind),
+    )
+    return dict(
+        augment=(
+            dict(function="heatmaps.augmented", size=train, short=scale.short, **drawn),
+        ),
+        prepare=(plain, *many) if clips > 1 else (plain,),
+    )
+
+
+def teacher(scale: Scale, kind: str = "joints") -> dict:
+    """PoseC3D under cross-entropy, on the main view's poses."""
     return common.role(
         method=dict(name="supervised"),
         model=scale.teacher,
         inputs=("heatmaps",),
-        augment=(
-            dict(function="heatmaps.augmented", size=train, short=scale.short, **drawn),
-        ),
-        prepare=(dict(function="heatmaps.plain", size=test, **drawn),),
+        **maps(scale, kind),
         optimizer=scale.optimizers[0],
         batch_size=scale.batch_sizes[0],
     )
@@ -129,9 +142,36 @@ def seen(scale: Scale) -> tuple[dict, ...]:
 ONE_VIEW = (dict(function="video.main_view"),)
 
 
+def tested(scale: Scale, *, clips: int = 1) -> tuple[dict, ...]:
+    """What a student is shown at inference: the centre of one clip, or of several."""
+    video = scale.video
+    many = (
+        dict(function="video.clips", names=(video,), count=clips),
+        dict(function="video.double", name=video),
+    )
+    return (
+        *ONE_VIEW,
+        dict(function="video.center_crop", name=video, size=scale.crop),
+        dict(function="video.normalise", name=video),
+        *(many if clips > 1 else ()),
+    )
+
+
+def alone(scale: Scale) -> dict:
+    """I3D under cross-entropy, on the main view by itself."""
+    return common.role(
+        method=dict(name="supervised"),
+        model=scale.student,
+        inputs=(scale.video,),
+        augment=(*seen(scale), *ONE_VIEW),
+        prepare=tested(scale),
+        optimizer=scale.optimizers[1],
+        batch_size=scale.batch_sizes[1],
+    )
+
+
 def student(scale: Scale) -> dict:
     """I3D, its loss over all views; at the test one clip of one camera."""
-    video = scale.video
     return common.role(
         method=dict(
             name="cmmvl",
@@ -141,13 +181,9 @@ def student(scale: Scale) -> dict:
         ),
         # Statistics of all views at once: one batch, as the paper's shared students.
         model=dict(scale.student, norm_axis="view"),
-        inputs=(video,),
+        inputs=(scale.video,),
         augment=seen(scale),
-        prepare=(
-            *ONE_VIEW,
-            dict(function="video.center_crop", name=video, size=scale.crop),
-            dict(function="video.normalise", name=video),
-        ),
+        prepare=tested(scale),
         optimizer=scale.optimizers[1],
         batch_size=scale.batch_sizes[1],
         teachers=("teacher",),
@@ -157,9 +193,15 @@ def student(scale: Scale) -> dict:
 
 def rows(scale: Scale) -> dict[str, dict]:
     """The rows that tables are made of, by name."""
-    (before, after), alone = scale.epochs, (*seen(scale), *ONE_VIEW)
+    (before, after), many = scale.epochs, 10
+    trained = {"schedule": (("teacher", before),), "roles.teacher.keep": "last"}
     distilled = {"schedule": (("teacher", before), ("student", after))}
     taught = dict(replay={"teacher": "Teacher"})
+    clipped = {
+        "data.align.clips": many,
+        "roles.teacher.prepare": maps(scale, "joints", clips=many)["prepare"],
+        "roles.student.prepare": tested(scale, clips=many),
+    }
 
     def weighted(weight: float) -> dict:
         return dict(
@@ -169,10 +211,25 @@ def rows(scale: Scale) -> dict[str, dict]:
         )
 
     made = (
+        dict(name="Teacher", roles=("teacher",), set=trained),
         dict(
-            name="Teacher",
+            name="Limb teacher",
+            roles=("teacher_limbs",),
+            set={
+                "schedule": (("teacher_limbs", before),),
+                "roles.teacher_limbs.keep": "last",
+            },
+        ),
+        dict(
+            name="Joints and limbs",
             roles=("teacher",),
-            set={"schedule": (("teacher", before),), "roles.teacher.keep": "last"},
+            average={"Teacher": "teacher", "Limb teacher": "teacher_limbs"},
+        ),
+        dict(
+            taught,
+            name="Teacher on 10 clips x flip",
+            roles=("teacher",),
+            set={"schedule": trained["schedule"], **clipped},
         ),
         dict(
             name="Student alone",
@@ -180,11 +237,7 @@ def rows(scale: Scale) -> dict[str, dict]:
             set={
                 "schedule": (("student", after),),
                 "data.views": 1,
-                "roles.student.method": dict(name="supervised"),
-                "roles.student.model": scale.student,
-                "roles.student.augment": alone,
-                "roles.student.teachers": (),
-                "roles.student.stored_targets": False,
+                "roles.student": alone(scale),
             },
         ),
         dict(
@@ -192,7 +245,37 @@ def rows(scale: Scale) -> dict[str, dict]:
             name="Without the view term",
             set={**distilled, "roles.student.method.view_weight": 0.0},
         ),
-        dict(taught, name="CMMVL", set=distilled),
+        dict(taught, name="CMMVL", set={**distilled, "roles.student.keep": "last"}),
+        dict(
+            name="CMMVL on 10 clips x flip",
+            replay={"teacher": "Teacher", "student": "CMMVL"},
+            set={**distilled, **clipped},
+        ),
+        dict(
+            name="CMMVL from limbs",
+            replay={"teacher_limbs": "Limb teacher"},
+            set={
+                "schedule": (("teacher_limbs", before), ("student", after)),
+                "roles.student.teachers": ("teacher_limbs",),
+            },
+        ),
+        dict(
+            name="CMMVL from joints and limbs",
+            replay={"teacher": "Teacher", "teacher_limbs": "Limb teacher"},
+            set={
+                "schedule": (
+                    ("teacher", before),
+                    ("teacher_limbs", before),
+                    ("student", after),
+                ),
+                "roles.student.teachers": ("teacher", "teacher_limbs"),
+            },
+        ),
+        dict(
+            taught,
+            name="CMMVL with a fixed main view",
+            set={**distilled, "data.main_view": "fixed_last"},
+        ),
         *map(weighted, LAMBDAS),
     )
     return {row["name"]: row for row in made}
@@ -207,10 +290,16 @@ TABLES = {
     "table5": ("Teacher", "Student alone", "CMMVL"),
     "table8": ("Teacher", "Student alone", "Without the view term", "CMMVL"),
     "table9": ("Teacher", "CMMVL"),
+    "options": (
+        *("Teacher", "Limb teacher", "Joints and limbs", "Teacher on 10 clips x flip"),
+        *("Student alone", "CMMVL", "CMMVL on 10 clips x flip", "CMMVL from limbs"),
+        *("CMMVL from joints and limbs", "CMMVL with a fixed main view"),
+    ),
     "table10": ("Teacher", "CMMVL", *(f"lambda {weight:g}" for weight in LAMBDAS)),
 }
 """Tables 3 and 4 compare CMMVL with others' systems on NTU 60 and 120, 5 with I3D by
-itself, 8 takes it apart, 9 sets it beside its teacher, 10 varies the view term's weight."""
+itself, 8 takes it apart, 9 sets it beside its teacher, 10 varies the view term's weight;
+``options`` has what the paper leaves open."""
 
 PAPER = {
     "ntu60_cview": (95.1, 87.3, 94.8, 95.6),
@@ -235,21 +324,39 @@ def tables(dataset: str, scale: Scale) -> dict[str, tuple[dict, ...]]:
     if dataset == "ntu60_csub":
         numbers |= {f"lambda {w:g}": n for w, n in zip(LAMBDAS, PAPER_LAMBDAS)}
     known = rows(scale)
+    if "main_view" not in DATA[dataset]:
+        del known["CMMVL with a fixed main view"]  # one camera, nothing to fix
     return {
         table: tuple(
             {**known[name], "paper": (float(numbers[name]),) if name in numbers else ()}
             for name in names
+            if name in known
         )
         for table, names in TABLES.items()
     }
 
 
-def get_config(dataset: str = "synthetic") -> ml_collections.ConfigDict:
-    """The experiment on one of the data sets of `experiments.configs.common.VIDEOS`."""
+def page(dataset: str, scale: Scale) -> ml_collections.ConfigDict:
+    """The experiment at a scale of its own."""
     data = common.data(dataset, DATA, transform="clips", standardise=False, cache=False)
-    config, scale = common.base(data), SCALES[dataset]
-    config.data.align = dict(lengths=scale.lengths)
-    config.roles = dict(teacher=teacher(scale), student=student(scale))
-    config.schedule = tuple(zip(ROLES, scale.epochs))
+    config = common.base(data)
+    config.data.align = dict(lengths=scale.lengths, clips=1)
+    config.roles = dict(
+        teacher=teacher(scale),
+        teacher_limbs=teacher(scale, "limbs"),
+        student_alone=alone(scale),
+        student=student(scale),
+    )
+    before, after = scale.epochs
+    config.schedule = (
+        ("teacher", before),
+        ("student_alone", after),
+        ("student", after),
+    )
     config.tables = tables(dataset, scale)
     return config
+
+
+def get_config(dataset: str = "synthetic") -> ml_collections.ConfigDict:
+    """The experiment on one of the data sets of `experiments.configs.common.VIDEOS`."""
+    return page(dataset, SCALES.get(dataset))

@@ -36,8 +36,11 @@ VIDEOS = {
         cameras=3,
         size=48,
         views=3,
+        main_view="each",
     ),
-    "nw_ucla": dict(name="nw_ucla", protocol="cview", size=(48, 48), views=2),
+    "nw_ucla": dict(
+        name="nw_ucla", protocol="cview", size=(48, 48), views=2, main_view="each"
+    ),
     "utd_mhad": dict(
         name="utd_mhad", protocol="csub", modalities=("joints", "depth"), views=3
     ),
@@ -47,7 +50,9 @@ VIDEOS = {
             protocol=protocol,
             modalities=("joints", "rgb"),
             annotations="",
+            strict=True,
             views=3,
+            main_view="each",
         )
         for protocol in ("ntu60_csub", "ntu60_cview", "ntu120_csub", "ntu120_cset")
     },
@@ -124,6 +129,7 @@ def base(data: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
             schedule=(),
             rounds=1,
             teacher_floor=0.5,
+            view_devices=1,
             log_every=10,
             eval_every=10,
             checkpoint_every=500,
@@ -145,9 +151,13 @@ def sgd(learning_rate: float, *, weight_decay: float, clip_norm: float) -> dict:
     )
 
 
-def adamw(learning_rate: float, *, weight_decay: float) -> dict:
-    """AdamW on a cosine over the whole schedule, three epochs of warm-up."""
-    schedule = dict(name="cosine", learning_rate=learning_rate, warmup_epochs=3.0)
+def adamw(
+    learning_rate: float, *, weight_decay: float, warmup_epochs: float = 3.0
+) -> dict:
+    """AdamW on a cosine over the whole schedule, with a warm-up."""
+    schedule = dict(
+        name="cosine", learning_rate=learning_rate, warmup_epochs=warmup_epochs
+    )
     return dict(
         name="adamw", weight_decay=weight_decay, decay_vectors=False, schedule=schedule
     )

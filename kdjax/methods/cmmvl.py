@@ -11,7 +11,8 @@ References:
   IJCCC 20(6), 2025, https://doi.org/10.15837/ijccc.2025.6.6883.
 """
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -53,6 +54,23 @@ def target_term(
     return cross_entropy(
         logits, jnp.argmax(taught, axis=-1) if ce_target == "pseudo" else label
     )
+
+
+def mean_answer(logits: Sequence[Float[Array, "B K"]]) -> Float[Array, "B K"]:
+    r"""Several teachers as one: the logarithm of their mean probability.
+
+    .. math:: \log \tfrac{1}{n} \sum_t \mathrm{softmax}(z_t)
+
+    Args:
+      logits: :math:`z_t` of each teacher.
+
+    Returns:
+      Logits; those of a single teacher as they are.
+    """
+    if len(logits) == 1:
+        return logits[0]
+    scores = jax.nn.log_softmax(jnp.stack(logits))
+    return jax.nn.logsumexp(scores, axis=0) - math.log(len(logits))
 
 
 def make_view_loss(
@@ -149,7 +167,7 @@ def make(
 
     Args:
       network: the students'.
-      teachers: exactly one method by role.
+      teachers: one method by role, or several, of which the mean probability teaches.
       adapter: builds the predictor, without arguments.
       augment: ``(key, batch) -> batch`` on all views; the teacher sees what it returns.
       **options: of `make_view_loss`.
@@ -159,11 +177,11 @@ def make(
       main view's ``accuracy``, and ``spread``, which is zero where features collapse.
 
     Raises:
-      ValueError: where an option has no such value, or there is not exactly one teacher.
+      ValueError: where an option has no such value, or there is no teacher.
       TypeError: where there is no such option.
     """
-    if len(teachers) != 1:
-        raise ValueError(f"CMMVL has one teacher, not {sorted(teachers)}")
+    if not teachers:
+        raise ValueError("CMMVL has a teacher or several, none is given")
     predictor = adapter()
     loss_of_views = sum_over_views(
         make_view_loss(network=network, predictor=predictor, **options)
@@ -183,8 +201,11 @@ def make(
         augment_key, model_key = jax.random.split(key)
         if augment is not None:
             batch = augment(augment_key, batch)
-        (taught,) = common.ask_teachers(teachers, frozen, batch).values()
-        batch = {**batch, TAUGHT: taught["logits"]}
+        asked = common.ask_teachers(teachers, frozen, batch)
+        batch = {
+            **batch,
+            TAUGHT: mean_answer([asked[name]["logits"] for name in asked]),
+        }
         return loss_of_views(params, state, {}, batch, model_key)
 
     def predict(params, state, batch):

@@ -222,6 +222,18 @@ def test_a_terminal_shows_the_progress(raw_dir, data_dir, monkeypatch):
     assert "30/30" in sys.stderr.getvalue()
 
 
+@pytest.mark.parametrize("side", [256, 8])
+def test_a_short_side_without_video_files_is_refused(raw_dir, data_dir, side):
+    message = f"--short_side={side}: utd_mhad has no video files to scale"
+    with pytest.raises(DataError, match=message):
+        build(raw_dir, data_dir, short_side=side)
+    assert not data_dir.exists()
+    build(raw_dir, data_dir)
+    assert "short_side" not in report(data_dir)
+    with pytest.raises(DataError, match=message):
+        build(raw_dir, data_dir, short_side=side)
+
+
 def test_the_command_prints_the_report_alone(raw_dir, data_dir):
     options = (
         "--dataset=utd_mhad",
@@ -237,6 +249,21 @@ def test_the_command_prints_the_report_alone(raw_dir, data_dir):
     second = run(*options)
     assert (second.returncode, second.stderr) == (0, "")
     assert "is built already" in second.stdout
+
+
+def test_the_command_refuses_another_short_side_than_that_of_the_build(tmp_path):
+    raw_dir = raw_files.ntu(tmp_path / "raw", ["S001C001P001R001A001"])
+    options = ("--dataset=ntu", f"--raw_dir={raw_dir}", f"--data_dir={tmp_path / 'd'}")
+    first = run(*options, "--short_side=24")
+    assert (first.returncode, first.stderr) == (0, "")
+    before = snapshot(tmp_path / "d")
+    second = run(*options, "--short_side=32")
+    assert (second.returncode, second.stdout) == (1, "")
+    assert second.stderr == (
+        f"error: ntu is built already in {tmp_path}/d/ntu/1.0.0 with --short_side=24, "
+        "not 32: move it away or choose another --data_dir\n"
+    )
+    assert snapshot(tmp_path / "d") == before
 
 
 def test_the_command_fails_in_one_sentence(raw_dir, tmp_path):

@@ -91,7 +91,7 @@ def test_many_devices_do_not_change_that(tmp_path, monkeypatch):
     # The compiler chooses where results live: elsewhere than it was told the
     # arguments do, and the second step would be another program.
     mesh = jax.make_mesh((4,), ("data",), axis_types=(AxisType.Auto,))
-    monkeypatch.setattr(parallel, "data_mesh", lambda: mesh)
+    monkeypatch.setattr(parallel, "data_mesh", lambda views: mesh)
     config = tiny_runs.config(
         schedule=(("student_alone", 1),),
         roles__student_alone__model=tiny_runs.NETWORK,

@@ -14,6 +14,8 @@ def one_device():
         patch.setattr(
             parallel,
             "data_mesh",
-            lambda devices=None: mesh(devices or jax.devices()[:1]),
+            lambda devices=None, views=1: mesh(
+                devices or jax.devices()[:views], views=views
+            ),
         )
         yield

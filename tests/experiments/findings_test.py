@@ -48,9 +48,28 @@ def test_mended_examples_and_the_sign_test(run, reference):
 
 def test_confused_pairs_name_both_counts(run, reference):
     pair = {"true": "walk", "guess": "clap", "count": 1, "of": 2, "before": 1}
-    assert findings.confused_pairs(run, reference) == [pair]
+    mended = {"true": "clap", "guess": "squat", "count": 0, "of": 2, "before": 1}
+    assert findings.confused_pairs(run, reference) == [pair, mended]
     assert findings.confused_pairs(run, None) == [{**pair, "before": None}]
     assert findings.confused_pairs(run, None, limit=0) == []
+
+
+def test_similar_classes_are_those_confused_before(run, reference):
+    # Alone it takes a clap for a squat and a walk for a clap.
+    assert findings.similar(run, reference) == [0, 1, 2]
+    assert findings.similar(run, reference, limit=2) == [0, 1]
+    teacher = reference._replace(predictions=run.predictions["teacher_fusion"])
+    assert findings.similar(run, teacher) == []
+
+
+def test_accuracy_by_camera(run):
+    assert findings.by_camera(run) == []
+    numbers = {"accuracy": 0.5, "accuracy_camera_1": 0.25, "accuracy_camera_3": 0.75}
+    roles = {**run.results["roles"], "student": {"test": numbers}}
+    filmed = run._replace(results={**run.results, "roles": roles})
+    (row,) = findings.by_camera(filmed)
+    assert (row["role"], row["cameras"]) == ("student", {"1": 0.25, "3": 0.75})
+    assert findings.by_camera(run._replace(results=None)) == []
 
 
 def test_the_table_has_a_row_a_role_and_the_other_run(run, reference):

@@ -57,6 +57,7 @@ def test_every_figure_is_there_in_both_themes(whole):
         *("loss_0", "loss_1", "loss_2", "loss_3", "accuracy_train", "grad_norm_train"),
         *("accuracy_test", "macro_f1_test", "gain_by_class"),
         *("confusion_0", "confusion_1", "confusion_2", "confusion_3"),
+        *("similar_0", "similar_1"),
         *("sample_0", "sample_1", "sample_2", "sample_3", "sample_4"),
     }
 

@@ -4,7 +4,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from data_pipelines.errors import DataError
-from experiments import plots, samples
+from experiments import plots, sample_clips, samples
 from experiments.configs import cmmvl
 from experiments.errors import RunError
 from kdjax import skeletons
@@ -90,7 +90,7 @@ def example(persons=1):
 @pytest.mark.parametrize("name", ["walk", "a class with a very long name indeed"])
 def test_a_sample_is_readable(name):
     top = [("basketball_shoot", 0.994), (name, 0.005), ("draw_circle_CCW", 0.001)]
-    found = samples.Recordings({}, KINECT.name)
+    found = samples.Recordings({}, KINECT.name, {})
     with matplotlib.rc_context(plots.style(plots.THEMES["dark"])):
         assert_readable(samples.figure(example(), found, top, name))
 
@@ -100,7 +100,7 @@ def test_a_sample_is_readable(name):
 )
 def test_a_sample_shows_what_the_data_has(kept, axes):
     shown = {k: v for k, v in example().items() if k in kept}
-    found = samples.Recordings({}, KINECT.name)
+    found = samples.Recordings({}, KINECT.name, {})
     assert len(samples.figure(shown, found, [("a", 1.0)], "a").axes) == axes
 
 
@@ -137,7 +137,7 @@ def test_joints_that_were_not_seen_are_left_out():
 
 
 def test_image_coordinates_are_turned_upwards():
-    found = samples.Recordings({}, "coco")
+    found = samples.Recordings({}, "coco", {})
     shown = example()
     axes = samples.figure(shown, found, [("a", 1.0)], "a").axes[0]
     y = axes.lines[0].get_ydata()
@@ -157,7 +157,7 @@ def test_video_shows_frames_the_pose_on_them_and_its_maps():
     found = samples.recordings(config.lock(), "test", [key])
     shown = found.examples[key]
     assert shown["frames"].shape == (6, 48, 48, 3)
-    assert shown["joint maps"].shape == shown["limb maps"].shape == (6, 32, 32)
+    assert shown["joint maps"].shape == shown["limb maps"].shape == (6, 24, 24)
     assert shown["joints"].shape == (6, 1, 25, 3)
     # The person stands in the picture, and the maps are theirs.
     assert (shown["joints"][..., :2].mean(axis=(0, 1, 2)) < 48).all()
@@ -169,3 +169,17 @@ def test_video_shows_frames_the_pose_on_them_and_its_maps():
         "limb maps",
     ]
     assert drawn.axes[0].collections, "the skeleton lies over the frames"
+    # A performance of the training split, as its three cameras saw it.
+    assert list(found.cameras) == [1, 2, 3]
+    one, *others = (example["frames"] for example in found.cameras.values())
+    assert all((other != one).any() for other in others)
+    rows = sample_clips.draw_cameras(found.cameras, found.topology).axes
+    titles = [f"camera {n}" for n in (1, 2, 3)]
+    assert [axes.get_ylabel() for axes in rows[::2]] == titles
+
+
+def test_data_of_one_camera_shows_no_cameras():
+    config = cmmvl.get_config()
+    config.data.update(subjects=2, trials_per_subject=1, cameras=1)
+    found = samples.recordings(config.lock(), "test", ["drink_s2_t1_c1"])
+    assert found.cameras == {}

@@ -1,5 +1,6 @@
 """NTU RGB+D: raw files, performances, views, annotation files, protocols."""
 
+import json
 import pickle
 
 import numpy as np
@@ -45,8 +46,14 @@ def load(data_dir, **options):
     return ntu.load(data_dir=data_dir, strict=False, **options)
 
 
-def build(raw_dir, data_dir):
-    return prepare("ntu", raw_dir=raw_dir, data_dir=data_dir, max_skipped=0.9)
+def build(raw_dir, data_dir, **options):
+    options = {"max_skipped": 0.9, **options}
+    return prepare("ntu", raw_dir=raw_dir, data_dir=data_dir, **options)
+
+
+def side_of(data_dir):
+    """The short side that the build's report names."""
+    return json.loads((data_dir / "ntu/1.0.0/report.json").read_text())["short_side"]
 
 
 def keys(split):
@@ -202,6 +209,35 @@ def test_strange_names_become_faults(raw_dir):
     # Of setup 1: eight subjects, three cameras, two replications, 60 actions.
     lost = sum(name.startswith("S001") for name in ntu.missing())
     assert len(found.missing) == 8 * 3 * 2 * 60 - lost - len(NAMES)
+
+
+def test_frames_are_stored_with_the_short_side_that_is_asked_for(raw_dir, tmp_path):
+    build(raw_dir, tmp_path / "d", short_side=18)
+    assert side_of(tmp_path / "d") == 18
+    train = load(tmp_path / "d", views=1).splits["train"]
+    for i in range(len(train)):
+        (view,) = train[i]["views"]
+        assert view["rgb"][np.array([0])].shape == (1, 18, 32, 3)
+
+
+def test_a_build_with_another_short_side_is_neither_taken_nor_touched(
+    raw_dir, data_dir
+):
+    assert side_of(data_dir) == 256
+    for options in ({}, {"short_side": 256}):
+        assert "nothing to do" in build(raw_dir, data_dir, **options)
+    other = "built already in .* with --short_side=256, not 128: move it away"
+    with pytest.raises(DataError, match=other):
+        build(raw_dir, data_dir, short_side=128)
+    assert side_of(data_dir) == 256
+    assert len(load(data_dir, views=1).splits["train"]) == 5
+
+
+@pytest.mark.parametrize("side", [-256, 0, 14, 255])
+def test_a_short_side_that_no_frame_can_have_is_refused(raw_dir, tmp_path, side):
+    with pytest.raises(DataError, match=f"--short_side={side}: not an even number"):
+        build(raw_dir, tmp_path / "d", short_side=side)
+    assert not (tmp_path / "d").exists()
 
 
 def test_a_folder_without_video_is_refused(raw_dir, tmp_path):
