@@ -205,7 +205,9 @@ def undistilled(run: Outcome, baseline: str) -> Reference | None:
         raise RunError(f"{other} has other classes than {run.path}")
     # Where the run has an undistilled student too, the other's colour is one of its own.
     colour = max(run.colours.values()) + 1 if ALONE in run.roles else 1
-    return Reference(f"{STUDENT} of {other.name or other}", theirs, colour)
+    # A table's runs are called ROW/seed_N: the last name alone would say nothing.
+    name = "/".join(part for part in (other.parent.name, other.name) if part)
+    return Reference(f"{STUDENT} of {name}", theirs, colour)
 
 
 def series(

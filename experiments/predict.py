@@ -12,6 +12,7 @@ from etils import epath
 from data_pipelines.dataset import Dataset, Transform
 from experiments.build import build_network, named
 from experiments.errors import RunError
+from experiments.workdir import tuples
 from kdjax.core import Network
 from kdjax.interop import variables as files
 
@@ -43,7 +44,7 @@ def load(path: epath.Path) -> Predictor:
         raise RunError(f"there is no trained model {path}")
     try:
         metadata = files.read_metadata(path)
-        parts = {key: json.loads(metadata[key]) for key in metadata}
+        parts = {key: tuples(json.loads(metadata[key])) for key in metadata}
         dataset = Dataset(
             name=parts["data"]["name"],
             classes=tuple(parts["classes"]),
@@ -52,7 +53,9 @@ def load(path: epath.Path) -> Predictor:
             modalities=tuple(parts["modalities"]),
         )
         role = {name: parts[name] for name in ("model", "inputs", "prepare")}
-        network = build_network("", ml_collections.ConfigDict(role), dataset)
+        network = build_network(
+            f"roles.{path.stem}", ml_collections.ConfigDict(role), dataset
+        )
         transform = named("data_pipelines.transforms", parts["data"]["transform"])
         align = transform.restored(parts["align"], modalities_read(role, dataset))
         variables, _ = files.load_variables(path, None)

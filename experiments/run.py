@@ -17,6 +17,7 @@ from ml_collections import config_flags
 
 from data_pipelines.errors import DataError
 from experiments.errors import Interrupted, RunError
+from experiments.workdir import tuples
 
 MODES = {
     "train": "train",
@@ -59,11 +60,6 @@ def stored_config(workdir: epath.Path) -> ml_collections.ConfigDict:
     path = workdir / "config.json"
     if not path.exists():
         raise RunError(f"no --config was given and there is no {path}")
-
-    def tuples(value):
-        if isinstance(value, dict):
-            return {key: tuples(each) for key, each in value.items()}
-        return tuple(map(tuples, value)) if isinstance(value, list) else value
 
     config = ml_collections.ConfigDict(tuples(json.loads(path.read_text())))
     return config.lock()

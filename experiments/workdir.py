@@ -10,6 +10,7 @@ import json
 import math
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 import ml_collections
@@ -42,6 +43,13 @@ def locked(workdir: epath.Path) -> Iterator[None]:
         except OSError as error:
             raise RunError(f"cannot write to the workdir {workdir}: {error}") from error
         yield
+
+
+def tuples(value: Any) -> Any:
+    """What JSON says, with tuples where it has lists: as config pages write them."""
+    if isinstance(value, dict):
+        return {key: tuples(each) for key, each in value.items()}
+    return tuple(map(tuples, value)) if isinstance(value, list) else value
 
 
 def _flat(config: dict, prefix: str = "") -> dict[str, object]:

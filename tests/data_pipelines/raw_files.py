@@ -175,14 +175,16 @@ def write_skeleton(path, frames, *, newline="\n"):
     return path
 
 
-def ntu(folder, names, *, lengths=None, seed=0):
-    """Recordings of NTU RGB+D by name, one body each; returns the folder."""
+def ntu(folder, names, *, lengths=None, size=(36, 64), pairs=(), seed=0):
+    """Recordings of NTU RGB+D by name, with two bodies in `pairs`; returns the folder."""
     rng = np.random.default_rng(seed)
     for name in names:
         count = (lengths or {}).get(name, int(rng.integers(12, 16)))
-        body = ntu_body(rng, frames=count)
+        bodies = [ntu_body(rng, frames=count) for _ in range(1 + (name in pairs))]
         path = folder / "nturgb+d_skeletons" / f"{name}.skeleton"
-        write_skeleton(path, [{72057594037931101: joints} for joints in body])
-        clip = rng.integers(0, 255, (count, 36, 64, 3), np.uint8)
+        named = {72057594037931101 + place: body for place, body in enumerate(bodies)}
+        seen = [{key: body[t] for key, body in named.items()} for t in range(count)]
+        write_skeleton(path, seen)
+        clip = rng.integers(0, 255, (count, *size, 3), np.uint8)
         write_avi(folder / "nturgb+d_rgb" / f"{name}_rgb.avi", clip)
     return folder

@@ -118,7 +118,7 @@ def test_a_baseline_is_put_in_the_order_of_the_student(workdir, tmp_path):
         keys=[fabricated.KEYS[i] for i in order],
     )
     reference = outcome.undistilled(outcome.read(workdir), str(baseline))
-    assert reference.name == "student of other"
+    assert reference.name == f"student of {tmp_path.name}/other"
     assert tuple(reference.predictions.key) == fabricated.KEYS
     np.testing.assert_array_equal(reference.predictions.logits.argmax(-1), guesses)
     # Apart from the run's own undistilled student.
