@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdjax import heatmaps, skeletons
-from tests import reference
+from tests import reference_heatmaps as reference
 
 LOOPS = 3
 LIMBS = skeletons.get("coco").limbs

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from kdjax import heatmaps, poses, skeletons
-from tests import reference
+from tests import reference_heatmaps as reference
 from tests.losses.properties import few, unchecked_types
 
 SIZE = (20, 18)

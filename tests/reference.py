@@ -1,4 +1,4 @@
-"""Slow NumPy loops, written from the equations: the oracle of losses and heatmaps.
+"""Slow NumPy loops, written from the equations: the oracle of losses and numbers.
 
 They work in float64 on one example at a time and know nothing of the library. ``*B``
 is a single batch axis here; batch-coupled losses return one number.
@@ -295,74 +295,67 @@ def confusion_matrix(logits, label, mask):
     return out
 
 
-def window(low, high, length, reach):
-    """First and last pixel around an interval, edges cut toward zero in float32."""
-    if reach is None:
-        return 0, length
-    first, last = np.float32(low - reach), np.float32(high + reach)
-    return max(int(first), 0), min(int(last) + 1, length)
+def decoupled_terms(student, teacher, label, *, temperature, kd_t2=True):
+    """Target and other classes' divergences per example, in plain probabilities."""
+    target, others = np.zeros(len(student)), np.zeros(len(student))
+    for b in range(len(student)):
+        p = softmax(np.asarray(teacher[b], np.float64) / temperature)
+        q = softmax(np.asarray(student[b], np.float64) / temperature)
+        m = label[b]
+        target[b] = p[m] * math.log(p[m] / q[m])
+        target[b] += (1 - p[m]) * math.log((1 - p[m]) / (1 - q[m]))
+        for c in range(len(p)):
+            if c != m:
+                ours, theirs = q[c] / (1 - q[m]), p[c] / (1 - p[m])
+                others[b] += theirs * math.log(theirs / ours)
+    scale = temperature**2 if kd_t2 else 1.0
+    return scale * target, scale * others
 
 
-def draw(plane, start, end, score, *, reach, sigma):
-    """Raises a map ``[H W]`` to the Gaussian of a segment, within its window."""
-    (ax, ay), (bx, by) = start, end
-    x0, x1 = window(min(ax, bx), max(ax, bx), plane.shape[1], reach)
-    y0, y1 = window(min(ay, by), max(ay, by), plane.shape[0], reach)
-    if x0 >= x1 or y0 >= y1:
-        return
-    dx, dy = float(bx) - float(ax), float(by) - float(ay)
-    x, y = np.arange(x0, x1) - float(ax), np.arange(y0, y1)[:, None] - float(ay)
-    if dx or dy:
-        along = np.clip((x * dx + y * dy) / (dx**2 + dy**2), 0, 1)
-        x, y = x - along * dx, y - along * dy
-    patch = score * np.exp(-(x**2 + y**2) / (2 * sigma**2))
-    plane[y0:y1, x0:x1] = np.maximum(plane[y0:y1, x0:x1], patch)
+def decoupled(student, teacher, label, *, temperature, target_weight, others_weight):
+    """The weighted sum of both terms."""
+    terms = decoupled_terms(student, teacher, label, temperature=temperature)
+    return target_weight * terms[0] + others_weight * terms[1]
 
 
-def joint_heatmaps(joints, size, *, sigma=0.6, truncate=3.0, min_score=1e-3):
-    """Maps ``[T H W J]`` of poses ``[T M J 3]``, patch by patch."""
-    frames, persons, count, _ = joints.shape
-    reach = truncate and np.float32(truncate * sigma)
-    maps = np.zeros((frames, *size, count))
-    for t, m, j in np.ndindex(frames, persons, count):
-        *place, score = joints[t, m, j]
-        if score >= np.float32(min_score):
-            draw(maps[t, :, :, j], place, place, score, reach=reach, sigma=sigma)
-    return maps
+def guided_kl(student, teacher, label, *, temperature, decay):
+    """The masked terms of the divergence per example."""
+    out = np.zeros(len(student))
+    for b in range(len(student)):
+        p = softmax(np.asarray(teacher[b], np.float64) / temperature)
+        log_q = log_softmax(np.asarray(student[b], np.float64) / temperature)
+        m = decay * (2.0 if np.argmax(teacher[b]) == label[b] else 1.0)
+        for c in range(len(p)):
+            out[b] += m * p[c] * (math.log(m * p[c]) - m * log_q[c])
+    return temperature**2 * out
 
 
-def limb_heatmaps(
-    joints, limbs, size, *, sigma=0.6, truncate=3.0, min_score=1e-3, min_length=1.0
-):
-    """Maps ``[T H W L]`` of poses ``[T M J 3]``, patch by patch."""
-    frames, persons = joints.shape[:2]
-    reach = truncate and np.float32(truncate * sigma)
-    maps = np.zeros((frames, *size, len(limbs)))
-    for t, m, i in np.ndindex(frames, persons, len(limbs)):
-        a, b = joints[t, m, limbs[i][0]], joints[t, m, limbs[i][1]]
-        score = min(a[2], b[2])
-        if score < np.float32(min_score):
-            continue
-        if (a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2 < min_length**2:
-            b, score = a, a[2]
-        draw(maps[t, :, :, i], a[:2], b[:2], score, reach=reach, sigma=sigma)
-    return maps
+def graph(nodes):
+    """Gaussian similarities of a graph's nodes, and divided by the degrees."""
+    count = len(nodes)
+    squares = np.zeros((count, count))
+    for m in range(count):
+        for n in range(count):
+            squares[m, n] = np.sum((nodes[m].ravel() - nodes[n].ravel()) ** 2)
+    edges = np.exp(-squares / (squares.sum() / (count * (count - 1))))
+    degree = edges.sum(axis=1)
+    return edges, edges / np.sqrt(np.outer(degree, degree))
 
 
-def compact(points, size, *, padding=0.25, threshold=10, ratio=(1, 1), inside=False):
-    """One clip's points ``[T M J 2]`` in a box around those found, and its size."""
-    points = np.where(np.isnan(points), np.float32(0), points)
-    height, width = size
-    found = [points[..., i][points[..., i] != 0] for i in range(2)]
-    if any(v.size == 0 or v.max() - v.min() < threshold for v in found):
-        return points, size
-    (cx, cy) = ((v.max() + v.min()) / 2 for v in found)
-    (w, h) = ((v.max() - v.min()) / 2 * (1 + padding) for v in found)
-    if ratio is not None:
-        h = max(ratio[0] * w, h)
-        w = max(1 / ratio[1] * h, w)
-    x0, x1, y0, y1 = cx - w, cx + w, cy - h, cy + h
-    if inside:
-        x0, x1, y0, y1 = max(0, x0), min(width, x1), max(0, y0), min(height, y1)
-    x0, x1, y0, y1 = int(x0), int(x1), int(y0), int(y1)
-    return np.where(points != 0, points - np.float32([x0, y0]), 0), (y1 - y0, x1 - x0)
+def graph_pair(student, teacher, *, scale=None, mean=False):
+    """Two stages ``[N H W C]``: the distance of their mixed activation maps."""
+    student, teacher = np.asarray(student, np.float64), np.asarray(teacher, np.float64)
+    count = len(student)
+    scale = 1 / math.sqrt(count) if scale is None else scale
+    scores = scale * graph(student)[1] @ graph(teacher)[1].T
+    attention = np.stack([softmax(row) for row in scores])
+    maps = [np.mean(f**2, axis=-1) for f in (student, teacher)]
+    for axis in (1, 2):
+        size = min(m.shape[axis] for m in maps)
+        maps = [adaptive_mean(m, axis, size) for m in maps]
+    out = 0.0
+    for n in range(count):
+        rows = [np.tensordot(attention[n], m, axes=1).ravel() for m in maps]
+        rows = [row / np.linalg.norm(row) for row in rows]
+        out += np.sum((rows[0] - rows[1]) ** 2) / (rows[0].size if mean else 1)
+    return out / count

@@ -65,3 +65,24 @@ def divide(total: Float[Array, "*B"], count: Float[Array, "*B"]) -> Float[Array,
     """``total / count``, and zero with a zero gradient where the count is zero."""
     empty = count == 0
     return jnp.where(empty, 0.0, total / jnp.where(empty, 1.0, count))
+
+
+def adaptive_mean(x: Float[Array, "..."], axis: int, size: int) -> Float[Array, "..."]:
+    """Means over windows ``[floor(i n / m), ceil((i + 1) n / m))`` along one axis.
+
+    The windows of PyTorch's adaptive pooling, from n positions to m.
+    """
+    length = x.shape[axis]
+    if length == size:
+        return x
+    windows = [(i * length // size, -(-(i + 1) * length // size)) for i in range(size)]
+    weight = [
+        [
+            1.0 / (stop - start) if start <= place < stop else 0.0
+            for place in range(length)
+        ]
+        for start, stop in windows
+    ]
+    weight = jnp.asarray(weight, jnp.float32)
+    pooled = jnp.tensordot(x, weight, axes=(axis, 1), precision=EXACT)
+    return jnp.moveaxis(pooled, -1, axis)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 
 from kdjax.losses._common import (
-    EXACT,
+    adaptive_mean,
     as_float32,
     check_shapes,
     constant,
@@ -144,8 +144,8 @@ def attention_transfer(
     (student,), teacher = as_float32(student), constant(teacher)
     for axis in range(batch_ndim, student.ndim - 1):
         size = min(student.shape[axis], teacher.shape[axis])
-        student = _adaptive_mean(student, axis, size)
-        teacher = _adaptive_mean(teacher, axis, size)
+        student = adaptive_mean(student, axis, size)
+        teacher = adaptive_mean(teacher, axis, size)
     maps = (
         attention_map(f, exponent=exponent, batch_ndim=batch_ndim)
         for f in (student, teacher)
@@ -188,21 +188,3 @@ def attention_transfer_stages(
         attention_transfer(s, t, exponent=exponent, batch_ndim=batch_ndim)
         for s, t in zip(students, teachers)
     )
-
-
-def _adaptive_mean(x: Float[Array, "..."], axis: int, size: int) -> Float[Array, "..."]:
-    """Means over windows ``[floor(i n / m), ceil((i + 1) n / m))`` along one axis."""
-    length = x.shape[axis]
-    if length == size:
-        return x
-    windows = [(i * length // size, -(-(i + 1) * length // size)) for i in range(size)]
-    weight = [
-        [
-            1.0 / (stop - start) if start <= place < stop else 0.0
-            for place in range(length)
-        ]
-        for start, stop in windows
-    ]
-    weight = jnp.asarray(weight, jnp.float32)
-    pooled = jnp.tensordot(x, weight, axes=(axis, 1), precision=EXACT)
-    return jnp.moveaxis(pooled, -1, axis)

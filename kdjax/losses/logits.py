@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from kdjax.losses._common import as_float32, check_positive, check_shapes, constant
-from kdjax.typing import Array, Float
+from kdjax.typing import Array, Float, Int
 
 
 def kd_kl(
@@ -42,6 +42,52 @@ def kd_kl(
     log_q = jax.nn.log_softmax(student / temperature)
     divergence = jnp.sum(jnp.exp(log_p) * (log_p - log_q), axis=-1)
     return temperature**2 * divergence if kd_t2 else divergence
+
+
+def guided_kl(
+    student: Float[Array, "*B K"],
+    teacher: Float[Array, "*B K"],
+    label: Int[Array, "*B"],
+    *,
+    temperature: float = 1.0,
+    decay: float | Float[Array, ""] = 1.0,
+) -> Float[Array, "*B"]:
+    r"""Softened divergence that counts double where the teacher is right.
+
+    .. math:: \tau^2 \sum_c m p_c (\log(m p_c) - m \log q_c), \qquad
+      m = (1 + [y = \arg\max_c z_{T,c}]) \, d
+
+    with :math:`p = \sigma(z_T / \tau)` and :math:`q = \sigma(z_S / \tau)`. The public
+    code multiplies the logarithms by the mask as well; the value may therefore be
+    negative and is no divergence.
+
+    Args:
+      student: logits.
+      teacher: logits; no gradient flows into them.
+      label: the true classes.
+      temperature: :math:`\tau > 0`.
+      decay: :math:`d > 0`, which the original lowers over the epochs.
+
+    Returns:
+      One value per example.
+
+    Raises:
+      ValueError: where the shapes disagree or the temperature is not positive.
+
+    References:
+      Liu, Wang, Zhang and others, *Channel-Correlation-Based Selective Knowledge
+      Distillation*, TCDS 2022; https://github.com/gjplab/CCSKD, ``losses/kd_loss.py``.
+    """
+    check_shapes("teacher", teacher.shape, "student", student.shape)
+    check_shapes("label", label.shape, "student", student.shape[:-1])
+    check_positive("temperature", temperature)
+    (student,), teacher = as_float32(student), constant(teacher)
+    right = jnp.argmax(teacher, axis=-1) == label
+    mask = (decay * (1.0 + right.astype(jnp.float32)))[..., None]
+    log_p = jax.nn.log_softmax(teacher / temperature)
+    log_q = jax.nn.log_softmax(student / temperature)
+    gap = jnp.log(mask) + log_p - mask * log_q
+    return temperature**2 * jnp.sum(mask * jnp.exp(log_p) * gap, axis=-1)
 
 
 def logit_regression(

@@ -10,6 +10,7 @@ from kdjax.losses import (
     classification,
     confidence,
     contrastive,
+    decoupled,
     features,
     logits,
     multi_teacher,
@@ -38,6 +39,7 @@ MANY_VECTORS = (TEACHERS, *VECTORS)
 STAGES = ((BATCH, 6, 4, 3), (BATCH, 4, 4, 2), (BATCH, 5, 2), (BATCH, 7, 3))
 VIEWS = (BATCH, 3, WIDTH)
 ACS = (LOGITS, MANY_LOGITS, LABEL, VECTORS, MANY_VECTORS)
+DECOUPLED = {"temperature": 3.0, "target_weight": 0.7, "others_weight": 0.35}
 DEFAULTS = {
     "temperature": 4.0,
     "mk_temperature": 4.0,
@@ -152,6 +154,20 @@ CASES = {
         logits.kd_kl, reference.kd_kl, LOGITS, temperature=2.0, kd_t2=False
     ),
     "logit_regression": pair(logits.logit_regression, reference.mean_squared, LOGITS),
+    "guided_kl": Case(
+        functools.partial(logits.guided_kl, temperature=2.0, decay=0.81),
+        functools.partial(reference.guided_kl, temperature=2.0, decay=0.81),
+        (LOGITS, LOGITS, LABEL),
+        (0,),
+        (1,),
+    ),
+    "decoupled": Case(
+        functools.partial(decoupled.decoupled, **DECOUPLED),
+        functools.partial(reference.decoupled, **DECOUPLED),
+        (LOGITS, LOGITS, LABEL),
+        (0,),
+        (1,),
+    ),
     "hint": pair(features.hint, reference.mean_squared, STAGES[0]),
     "semantic": pair(features.semantic, reference.semantic, VECTORS),
     "attention_transfer": pair(
