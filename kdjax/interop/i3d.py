@@ -14,7 +14,12 @@ def _module(path: str) -> str:
     return path.replace("/", ".")
 
 
-NAMES = units.Names(_module, "conv3d", head="logits", classifier="logits.conv3d")
+NAMES = units.Names(
+    conv=lambda path: f"{_module(path)}.conv3d",
+    norm=lambda path: f"{_module(path)}.bn",
+    head="logits",
+    classifier="logits.conv3d",
+)
 
 
 def load(

@@ -1,6 +1,5 @@
 """Weights of pyskl and MMAction2 for `kdjax.models.posec3d`."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,17 +8,12 @@ import numpy as np
 from kdjax.interop import units
 from kdjax.typing import PyTree
 
-
-def _module(path: str) -> str:
-    """``stage1_block2/unit3`` is ``backbone.layer1.1.conv3``."""
-    if path == "stem":
-        return "backbone.conv1"
-    stage, block, unit = re.fullmatch(r"stage(\d+)_block(\d+)/(\w+)", path).groups()
-    unit = "downsample" if unit == "skip" else unit.replace("unit", "conv")
-    return f"backbone.layer{stage}.{int(block) - 1}.{unit}"
-
-
-NAMES = units.Names(_module, "conv", head="head/fc1", classifier="cls_head.fc_cls")
+NAMES = units.Names(
+    conv=lambda path: f"backbone.{units.resnet(path)}.conv",
+    norm=lambda path: f"backbone.{units.resnet(path)}.bn",
+    head="head/fc1",
+    classifier="cls_head.fc_cls",
+)
 
 
 def load(

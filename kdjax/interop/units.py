@@ -1,5 +1,6 @@
 """Weights of networks whose layers are a convolution and a normalisation each."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -15,16 +16,34 @@ class Names(NamedTuple):
     """How a checkpoint calls what `kdjax.models.conv3d.ConvNorm` and a classifier hold.
 
     Attributes:
-      module: from the path of a layer of ours, ``a/b``, to the checkpoint's, ``a.b``.
-      conv: the convolution in a layer; the normalisation is always ``bn``.
+      conv: from the path of a layer of ours, ``a/b``, to the checkpoint's convolution.
+      norm: the same for its normalisation.
       head: the classifier's path of ours.
       classifier: the same in the checkpoint.
+      kernel: from the layout of the checkpoint's convolutions to ours.
     """
 
-    module: Callable[[str], str]
-    conv: str
+    conv: Callable[[str], str]
+    norm: Callable[[str], str]
     head: str
     classifier: str
+    kernel: Callable[[np.ndarray], np.ndarray] = conv_kernel
+
+
+def resnet(path: str) -> str:
+    """A residual network's layer: ``stage1_block2/unit3`` is ``layer1.1.conv3``.
+
+    Args:
+      path: of a layer of ours.
+
+    Returns:
+      Its name in PyTorch's projects.
+    """
+    if path == "stem":
+        return "conv1"
+    stage, block, unit = re.fullmatch(r"stage(\d+)_block(\d+)/(\w+)", path).groups()
+    unit = "downsample" if unit == "skip" else unit.replace("unit", "conv")
+    return f"layer{stage}.{int(block) - 1}.{unit}"
 
 
 def _rule(name: str, names: Names) -> Rule:
@@ -35,8 +54,8 @@ def _rule(name: str, names: Names) -> Rule:
         return Rule(f"{names.classifier}.{LEAVES[leaf]}", convert)
     module, _, layer = path.rpartition("/")
     if layer == "conv":
-        return Rule(f"{names.module(module)}.{names.conv}.weight", conv_kernel)
-    return Rule(f"{names.module(module)}.bn.{LEAVES[leaf]}")
+        return Rule(f"{names.conv(module)}.weight", names.kernel)
+    return Rule(f"{names.norm(module)}.{LEAVES[leaf]}")
 
 
 def load(
