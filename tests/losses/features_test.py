@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdjax.losses import features
+from kdjax.losses._common import adaptive_mean
 from tests import reference
 from tests.losses.properties import few, floats, unchecked_types
 
@@ -25,14 +26,14 @@ def test_semantic_by_hand():
 @pytest.mark.parametrize(("length", "size"), [(8, 4), (7, 3), (5, 4), (6, 6), (9, 1)])
 def test_pooling_has_the_windows_of_pytorch(length, size):
     x = np.random.default_rng(0).standard_normal((2, length, 3)).astype(np.float32)
-    got = features._adaptive_mean(jnp.asarray(x), 1, size)
+    got = adaptive_mean(jnp.asarray(x), 1, size)
     want = reference.adaptive_mean(x, 1, size)
     np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-6)
 
 
 def test_pooling_of_seven_to_three_by_hand():
     # PyTorch's windows: [0, 3), [2, 5), [4, 7).
-    got = features._adaptive_mean(jnp.arange(7.0), 0, 3)
+    got = adaptive_mean(jnp.arange(7.0), 0, 3)
     np.testing.assert_allclose(got, [1.0, 3.0, 5.0], rtol=1e-6)
 
 

@@ -284,9 +284,17 @@ def test_an_option_without_such_a_value_is_refused(options, message):
         make(**options)
 
 
-def test_one_teacher_is_asked_for():
-    with pytest.raises(ValueError, match="exactly one|one teacher"):
+def test_a_teacher_is_asked_for():
+    with pytest.raises(ValueError, match="a teacher or several, none is given"):
         cmmvl.make(network=student(), teachers={}, adapter=predictor())
+
+
+def test_several_teachers_answer_with_their_mean_probability():
+    first, second = jax.random.normal(KEY, (2, 3, 5))
+    np.testing.assert_array_equal(cmmvl.mean_answer([first]), first)
+    mean = (jax.nn.softmax(first) + jax.nn.softmax(second)) / 2
+    got = jax.nn.softmax(cmmvl.mean_answer([first, second]))
+    np.testing.assert_allclose(got, mean, rtol=1e-5)
 
 
 def test_the_predictor_is_the_papers():
