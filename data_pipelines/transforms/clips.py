@@ -90,7 +90,6 @@ class Clips:
         for name, length in self.lengths.items():
             count = _length(main, name)
             chosen = choose(count, length)
-            clips = []
             if name in ONE_VIEW:
                 out[name] = _take(main, name, chosen)
                 continue

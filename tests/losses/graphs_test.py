@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kdjax.losses import graphs
-from tests import reference
+from tests import reference_graphs as reference
 from tests.losses.properties import unchecked_types
 
 SHAPES = ((4, 2, 6, 4, 3), (4, 2, 3, 2, 5))

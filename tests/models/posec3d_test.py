@@ -5,26 +5,7 @@ import pytest
 
 from kdjax.interop.variables import flatten
 from kdjax.models import posec3d
-
-RNG = np.random.default_rng(0)
-
-
-def array(*shape):
-    return jnp.asarray(RNG.standard_normal(shape), jnp.float32)
-
-
-def shapes(model, *shape):
-    """Shapes of variables and outputs; nothing is computed."""
-    x = jax.ShapeDtypeStruct(shape, jnp.float32)
-    variables = jax.eval_shape(
-        lambda x: model.init(jax.random.key(0), x, train=False), x
-    )
-    outputs = jax.eval_shape(lambda v, x: model.apply(v, x, train=False), variables, x)
-    return variables, outputs
-
-
-def count(variables):
-    return sum(x.size for x in jax.tree.leaves(variables["params"]))
+from tests.models.clips import RNG, array, count, shapes
 
 
 def tiny(**options):

@@ -4,22 +4,7 @@ import numpy as np
 import pytest
 
 from kdjax.models import tsn
-
-RNG = np.random.default_rng(0)
-
-
-def array(*shape):
-    return jnp.asarray(RNG.standard_normal(shape), jnp.float32)
-
-
-def shapes(model, *shape):
-    """Shapes of variables and outputs; nothing is computed."""
-    x = jax.ShapeDtypeStruct(shape, jnp.float32)
-    variables = jax.eval_shape(
-        lambda x: model.init(jax.random.key(0), x, train=False), x
-    )
-    outputs = jax.eval_shape(lambda v, x: model.apply(v, x, train=False), variables, x)
-    return variables, outputs
+from tests.models.clips import array, count, shapes
 
 
 def tiny(**options):
@@ -44,7 +29,7 @@ def variables():
 )
 def test_it_has_the_published_size(depth, classes, size):
     variables, _ = shapes(tsn.Model(classes, depth=depth), 1, 1, 32, 32, 3)
-    assert sum(x.size for x in jax.tree.leaves(variables["params"])) == size
+    assert count(variables) == size
 
 
 @pytest.mark.parametrize(("depth", "factor"), [(18, 1), (50, 4)])
