@@ -72,7 +72,7 @@ class Records:
         for name, field in self.fields.items():
             example[name] = record[field]
             if f"{field}_ends" in record:
-                example[name] = video.Jpegs(record[field], record[f"{field}_ends"])
+                example[name] = video.frames(field, record)
             if f"{field}_time" in record:
                 example[f"{name}_time"] = record[f"{field}_time"]
         return example

@@ -8,6 +8,7 @@ import dataclasses
 import fractions
 import itertools
 import pathlib
+from collections.abc import Mapping
 
 import av
 import numpy as np
@@ -21,8 +22,23 @@ QUALITY = 3
 """Quantiser of the JPEG frames, 1 (best) to 31."""
 DARK = 20
 """The brightest pixel of a black frame."""
-DTYPES = {"rgb": np.uint8, "rgb_ends": np.int64}
-"""Of the stored fields."""
+GREY = ("ir",)
+"""Fields of one channel: files of infrared cameras have three that are alike."""
+
+
+def dtypes(*names: str) -> dict[str, type]:
+    """Of stored videos.
+
+    Args:
+      *names: of the fields.
+
+    Returns:
+      Stored field -> type.
+    """
+    return {
+        **dict.fromkeys(names, np.uint8),
+        **{f"{name}_ends": np.int64 for name in names},
+    }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,16 +48,18 @@ class Jpegs:
     Attributes:
       data: uint8 [N], the JPEG files one after the other.
       ends: int64 [T], where each of them ends.
+      grey: whether frames have one channel, their brightness.
     """
 
     data: np.ndarray
     ends: np.ndarray
+    grey: bool = False
 
     def __len__(self) -> int:
         return len(self.ends)
 
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
-        """The frames at `indices` [N], uint8 [N H W 3] in RGB."""
+        """The frames at `indices` [N], uint8 [N H W 3] in RGB or [N H W 1]."""
         decoder = av.CodecContext.create("mjpeg", "r")
         # A short recording repeats its frames: each is decoded once.
         unique, places = np.unique(indices, return_inverse=True)
@@ -55,7 +73,22 @@ class Jpegs:
         # No frame, or several, make the unpacking fail.
         except (av.error.FFmpegError, ValueError) as error:
             raise DataError(f"stored frame {index} is damaged ({error})") from error
+        if self.grey:
+            return frame.to_ndarray(format="gray")[..., None]
         return frame.to_ndarray(format="rgb24")
+
+
+def frames(name: str, arrays: Mapping[str, np.ndarray]) -> Jpegs:
+    """The frames of a stored video.
+
+    Args:
+      name: of the field.
+      arrays: as `read` gives them.
+
+    Returns:
+      Its frames, of one channel where the field is one of `GREY`.
+    """
+    return Jpegs(arrays[name], arrays[f"{name}_ends"], grey=name in GREY)
 
 
 def read(path: pathlib.Path, name: str, *, short_side: int = SHORT_SIDE) -> raw.Reading:

@@ -122,7 +122,7 @@ LAYOUT = raw.Layout(
     required=("skeleton", "rgb"),
     find=find,
     read=read,
-    dtypes=video.DTYPES,
+    dtypes=video.dtypes("rgb"),
     disagree=_disagree,
     performance=lambda key: place(key).performance,
     short_side=video.SHORT_SIDE,
@@ -249,5 +249,6 @@ def read_recording(paths: Sequence[str | pathlib.Path]) -> Example:
     if not example:
         raise DataError("ntu: a recording is a .skeleton file, an .avi file or both")
     if "rgb" in example:
-        example["rgb"] = video.Jpegs(example["rgb"], example.pop("rgb_ends"))
+        example["rgb"] = video.frames("rgb", example)
+        del example["rgb_ends"]
     return alone(example, camera=place(example["key"]).camera)

@@ -92,3 +92,13 @@ def test_a_damaged_stored_frame_is_named(tmp_path):
     assert damaged[np.array([2, 4])].shape[0] == 2
     with pytest.raises(DataError, match="stored frame 3 is damaged"):
         damaged[np.array([3])]
+
+
+def test_an_infrared_video_has_one_channel_of_the_brightness_it_was_filmed_with(
+    tmp_path,
+):
+    clip = np.repeat(moving()[..., :1], 3, axis=-1)
+    reading = video.read(raw_files.write_avi(tmp_path / "x.avi", clip), "ir")
+    got = video.frames("ir", reading.arrays)[np.arange(9)]
+    assert got.shape == (*clip.shape[:3], 1)
+    assert np.abs(got.astype(int) - clip[..., :1]).mean() < 3
