@@ -26,8 +26,9 @@ REPORT = "report.json"
 class RecordingsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """Builds one data set; a subclass names its layout.
 
-    Every recording is one record with all its modalities; one that is absent has no
-    frames. What protocols select by is kept in the index, in the order of the records.
+    Every recording is one record with all its modalities, unless its layout cuts it
+    into parts; a modality that is absent has no frames. What protocols select by is kept
+    in the index, in the order of the records.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -121,21 +122,25 @@ class _Log:
             {"key": key, "modality": "", "reason": reason}
             for key, reason in found.faults.items()
         ]
+        self.recordings = 0
         self.kept = collections.Counter()
         self.notes: list[str] = []
         self.seen: dict[bytes, pathlib.Path] = {}
 
-    def keep(self, recording: raw.Recording, fields: dict[str, raw.Arrays]) -> None:
-        self.index.append(
-            {
-                "key": recording.key,
-                "label": recording.label,
-                "subject": recording.subject,
-                "modalities": sorted(fields),
-                **recording.details,
-            }
-        )
-        self.kept.update(fields.keys())
+    def keep(self, parts: raw.Parts) -> None:
+        for record, fields in parts.records:
+            self.index.append(
+                {
+                    "key": record.key,
+                    "label": record.label,
+                    "subject": record.subject,
+                    "modalities": sorted(fields),
+                    **record.details,
+                }
+            )
+        # Of one recording, however many records it is stored as.
+        self.recordings += 1
+        self.kept.update({m for _, fields in parts.records for m in fields})
 
     def skip(self, key: str, modality: str, reason: str) -> None:
         self.skipped.append({"key": key, "modality": modality, "reason": reason})
@@ -148,7 +153,7 @@ class _Log:
         return {
             "dataset": self.layout.name,
             **({} if side is None else {"short_side": side}),
-            "kept": len(self.index),
+            "kept": self.recordings,
             "total": len(names | faulty),
             "faulty": len(faulty),
             "modalities": {
@@ -164,15 +169,28 @@ def _performance(
     layout: raw.Layout, recordings: list[raw.Recording], log: _Log
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """The records of one performance; none if one of them has to be left out."""
-    read = {recording.key: _read(layout, recording, log) for recording in recordings}
-    lost = [key for key, fields in read.items() if fields is None]
+    read = {recording.key: _parts(layout, recording, log) for recording in recordings}
+    lost = [key for key, parts in read.items() if not parts.records]
     if lost:
         for key in read.keys() - set(lost):
             log.skip(key, "", f"{key}: left out, as {lost[0]} of this performance is")
         return
-    for recording in recordings:
-        log.keep(recording, read[recording.key])
-        yield recording.key, _record(layout, recording, read[recording.key])
+    for parts in read.values():
+        log.keep(parts)
+        for part, fields in parts.records:
+            yield part.key, _record(layout, part, fields)
+
+
+def _parts(layout: raw.Layout, recording: raw.Recording, log: _Log) -> raw.Parts:
+    """The records of one recording; none if it has to be left out."""
+    fields = _read(layout, recording, log)
+    if fields is None:
+        return raw.Parts([])
+    parts = layout.parts(recording, fields)
+    for reason in parts.faults:
+        log.skip(recording.key, "", reason)
+    log.notes += parts.notes
+    return parts
 
 
 def _read(

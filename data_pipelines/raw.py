@@ -7,7 +7,7 @@ import pathlib
 import re
 import types
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,14 +27,14 @@ class Recording(NamedTuple):
       key: unique name.
       label: from 0.
       subject: as numbered by the data set.
-      details: what else protocols go by, such as the scene.
+      details: what else protocols go by, such as the scene: anything that JSON holds.
       paths: modality -> file.
     """
 
     key: str
     label: int
     subject: int
-    details: dict[str, int]
+    details: dict[str, Any]
     paths: dict[str, pathlib.Path]
 
 
@@ -66,6 +66,21 @@ class Reading(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+class Parts(NamedTuple):
+    """What is stored of one recording that was read.
+
+    Attributes:
+      records: each a recording with a key of its own, and its stored fields, modality
+        by modality; where there are none, the recording is left out.
+      faults: sentences on what of the recording cannot be used.
+      notes: what had to be put right, for the report.
+    """
+
+    records: list[tuple[Recording, dict[str, Arrays]]]
+    faults: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
 class Layout(NamedTuple):
     """How a data set is read.
 
@@ -79,6 +94,8 @@ class Layout(NamedTuple):
       dtypes: stored field -> type, where it is not float32.
       disagree: the stored fields of one recording, modality by modality -> modality ->
         why it does not fit the others.
+      parts: (recording, its stored fields, modality by modality) -> the records that it
+        is stored as; one, unless a data set says otherwise.
       performance: key -> what recordings share that go or stay together: where one has
         a fault, none of the performance is kept.
       short_side: of stored video frames in pixels, which `read` then has as an option;
@@ -92,6 +109,9 @@ class Layout(NamedTuple):
     read: Callable[[str, pathlib.Path], Reading]
     dtypes: Mapping[str, type] = types.MappingProxyType({})
     disagree: Callable[[dict[str, Arrays]], dict[str, str]] = lambda _: {}
+    parts: Callable[[Recording, dict[str, Arrays]], Parts] = lambda recording, fields: (
+        Parts([(recording, fields)])
+    )
     performance: Callable[[str], str] = lambda key: key
     short_side: int | None = None
 

@@ -98,6 +98,72 @@ def fixed(
     return np.stack(rows)
 
 
+def segments(
+    frames: int, count: int, rng: np.random.RandomState, *, short: str = "spread"
+) -> np.ndarray:
+    r"""Draw one frame of each of equal segments of a recording.
+
+    With n frames and S segments, for n >= S
+
+    .. math:: i_k = k a + r_k, \quad a = \lfloor n / S \rfloor, \quad
+      r_k \in \{0, \dots, a - 1\}
+
+    so that up to S - 1 frames at the end are never drawn, as in both public codes.
+
+    Args:
+      frames: n, at least 1.
+      count: S.
+      rng: draws one `randint`.
+      short: what is made of fewer frames than segments: "spread" repeats them in order,
+        as MMAction2, "first" the first one, as TSN's own code.
+
+    Returns:
+      Indices [S] in 0..n-1; of fewer frames than segments rounding may give n, one past
+      the end, which stands for the first.
+
+    References:
+      Wang et al., *Temporal Segment Networks: Towards Good Practices for Deep Action
+      Recognition*, ECCV 2016, arXiv:1608.00859.
+    """
+    if frames < count:
+        return _few(frames, count, short)
+    length = frames // count
+    return np.arange(count) * length + rng.randint(length, size=count)
+
+
+def middles(frames: int, count: int, *, short: str = "spread") -> np.ndarray:
+    r"""The middle frame of each of equal segments of a recording.
+
+    .. math:: i_k = \lfloor (k + 1/2) \, n / S \rfloor
+
+    Args:
+      frames: n, at least 1.
+      count: S.
+      short: "spread" is that formula for any n; "first" repeats the first frame where
+        there are no more frames than segments, as TSN's own code in validation.
+
+    Returns:
+      Indices [S] in 0..n-1.
+
+    References:
+      Wang et al., *Temporal Segment Networks: Towards Good Practices for Deep Action
+      Recognition*, ECCV 2016, arXiv:1608.00859.
+    """
+    if short == "first" and frames <= count:
+        return _few(frames, count, short)
+    return (2 * np.arange(count) + 1) * frames // (2 * count)
+
+
+SHORT = ("spread", "first")
+"""What is made of fewer frames than segments."""
+
+
+def _few(frames: int, count: int, short: str) -> np.ndarray:
+    if short == "first":
+        return np.zeros(count, int)
+    return np.around(np.arange(count) * (frames / count)).astype(int)
+
+
 def rescaled(indices: np.ndarray, frames: int, others: int) -> np.ndarray:
     r"""The frames of another recording of the same performance at the same fractions.
 

@@ -98,7 +98,7 @@ def rkd_angle(
 
     .. math:: \frac{1}{B^3} \sum_{ijk} \ell_1(\cos^S_{jik}, \cos^T_{jik}), \quad
       \cos_{jik} = \langle e_{ij}, e_{ik} \rangle, \quad
-      e_{ij} = \frac{x_j - x_i}{\max(\|x_j - x_i\|, 10^{-12})}
+      e_{ij} = \frac{x_j - x_i}{\max(\|x_j - x_i\|, 10^{-12})}, \quad e_{ii} = 0
 
     Args:
       student: one row per example.
@@ -116,9 +116,12 @@ def rkd_angle(
       arXiv:1904.05068.
     """
     row = _row_weights(student, teacher, mask)
+    # A row less itself is zero by word: a compiler that computes either side anew leaves
+    # a rounding error, of which the norm would make a direction.
+    other = (1.0 - jnp.eye(len(row), dtype=jnp.float32))[..., None]
     cosines = []
     for features in (*as_float32(student), constant(teacher)):
-        edges = l2_normalise(features[None] - features[:, None])
+        edges = l2_normalise(other * (features[None] - features[:, None]))
         cosines.append(jnp.einsum("ijd,ikd->ijk", edges, edges, precision=EXACT))
     losses = optax.huber_loss(*cosines)
     total = jnp.einsum("ijk,i,j,k->", losses, row, row, row, precision=EXACT)

@@ -27,10 +27,67 @@ Augment = Callable[[PRNGKeyArray, Batch], Batch]
 ADAPTERS = "adapters"
 """Where modules that are trained beside a network live among its variables."""
 
+STEP = "step"
+"""Where a method whose weights follow a schedule counts its steps, in its state."""
+
+Adapt = Callable[..., Array]
+"""``(name, x, *shape) -> array``: x through the adapter of that name, which is trained."""
+
 
 def deployed(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """A network's own variables, the adapters left out."""
-    return {name: part for name, part in variables.items() if name != ADAPTERS}
+    """A network's own variables; what training alone needs is left out."""
+    beside = (ADAPTERS, STEP)
+    return {name: part for name, part in variables.items() if name not in beside}
+
+
+def fresh_adapters(
+    build: Callable[..., Any] | None, key: PRNGKeyArray
+) -> tuple[Adapt, dict[str, Any], dict[str, Any]]:
+    """Adapters that come to be when they are first asked.
+
+    Args:
+      build: ``(*shape) -> module``.
+      key: random key of the network, whose own draws stay as they are without adapters,
+        so that both start alike.
+
+    Returns:
+      ``adapt``, and two dicts that it fills by name: parameters and state.
+    """
+    trained, kept = {}, {}
+
+    def adapt(name, x, *shape):
+        module = build(*shape)
+        own_key = jax.random.fold_in(key, 1 + len(trained))
+        variables = dict(module.init(own_key, x, train=False))
+        trained[name], kept[name] = variables.pop("params"), variables
+        return module.apply({"params": trained[name], **kept[name]}, x, train=False)
+
+    return adapt, trained, kept
+
+
+def trained_adapters(
+    build: Callable[..., Any] | None, params: Params, state: State
+) -> tuple[Adapt, dict[str, Any]]:
+    """Adapters in training mode.
+
+    Args:
+      build: ``(*shape) -> module``.
+      params: of the method.
+      state: of the method.
+
+    Returns:
+      ``adapt``, and their state by name, which it renews.
+    """
+    kept = dict(state[ADAPTERS])
+
+    def adapt(name, x, *shape):
+        variables = {"params": params[ADAPTERS][name], **kept[name]}
+        out, kept[name] = build(*shape).apply(
+            variables, x, train=True, mutable=list(kept[name])
+        )
+        return out
+
+    return adapt, kept
 
 
 def masked_mean(values: Float[Array, "B"], batch: Batch) -> Float[Array, ""]:

@@ -3,27 +3,41 @@ r"""The distillation baselines on one footing: one teacher, one extra term.
 .. math:: L = r\,CE(z_S, y) + a\,\tau^2 KL(\sigma(z_T/\tau) \| \sigma(z_S/\tau)) + b\,X
 
 ``X`` is a function of this module named by the config. The maps a term compares are
-sequences: a graph network's are averaged over persons and joints first.
+sequences, or pictures of the segments of a video, see `MAPS`.
 """
 
+import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 
 from kdjax.core import Method, Network
 from kdjax.losses import features, logits, relational
 from kdjax.losses.classification import soft_cross_entropy
 from kdjax.methods import common
-from kdjax.methods.common import ADAPTERS, deployed
+from kdjax.methods.common import ADAPTERS, Adapt, deployed
 from kdjax.typing import Array, Batch, Float
-
-Adapt = Callable[..., Array]
-"""``(name, x, *shape) -> array``: x through the adapter of that name, which is trained."""
 
 ADAPTED = ("fitnet", "correlation")
 """Terms that train an adapter."""
+
+
+class Maps(NamedTuple):
+    """How stages of networks are compared.
+
+    Attributes:
+      of: stage -> map.
+      batch_ndim: axes of a map before its positions: the batch, and segments.
+      attended: index of the first map of attention transfer, which leaves out what
+        comes before the stages proper.
+      hint: index of FitNet's map.
+    """
+
+    of: Callable[[Array], Array]
+    batch_ndim: int
+    attended: int
+    hint: int
 
 
 def sequence_map(stage: Float[Array, "..."]) -> Float[Array, "B T C"]:
@@ -39,72 +53,104 @@ def sequence_map(stage: Float[Array, "..."]) -> Float[Array, "B T C"]:
     raise ValueError(f"a stage of shape {stage.shape} is no sequence and no graph map")
 
 
-def sequence_maps(outputs: dict) -> list[Float[Array, "B T C"]]:
-    """All stages as sequences, from the first to the last."""
-    return [sequence_map(stage) for stage in outputs["stages"]]
+def picture_map(stage: Float[Array, "..."]) -> Float[Array, "B S H W C"]:
+    """A stage of a network of pictures, as it is.
+
+    Raises:
+      ValueError: where the stage is none.
+    """
+    if stage.ndim != 5:
+        raise ValueError(f"a stage of shape {stage.shape} has no segments of pictures")
+    return stage
 
 
-def none(student: dict, teacher: dict, batch: Batch, adapt: Adapt) -> Array:
+MAPS = {
+    # The first of RepDistiller's list is the stem's, which the others begin with too.
+    "sequences": Maps(sequence_map, batch_ndim=1, attended=1, hint=2),
+    # A network of pictures gives its stages alone.
+    "pictures": Maps(picture_map, batch_ndim=2, attended=0, hint=1),
+}
+
+
+def none(student: dict, teacher: dict, batch: Batch, adapt: Adapt, maps: Maps) -> Array:
     """No extra term: softened logits alone (ST)."""
-    del teacher, adapt
+    del teacher, adapt, maps
     return jnp.zeros_like(batch["mask"])
 
 
-def logit(student: dict, teacher: dict, batch: Batch, adapt: Adapt) -> Array:
+def logit(
+    student: dict, teacher: dict, batch: Batch, adapt: Adapt, maps: Maps
+) -> Array:
     """Regression of logits."""
-    del batch, adapt
+    del batch, adapt, maps
     return logits.logit_regression(student["logits"], teacher["logits"])
 
 
-def fitnet(student: dict, teacher: dict, batch: Batch, adapt: Adapt) -> Array:
-    """Hint on the third map, through the trained regressor ``student``."""
+def fitnet(
+    student: dict, teacher: dict, batch: Batch, adapt: Adapt, maps: Maps
+) -> Array:
+    """Hint on one map, through the trained regressor ``student``."""
     del batch
-    wanted = sequence_maps(teacher)[HINT_LAYER]
-    guided = sequence_maps(student)[HINT_LAYER]
-    guided = adapt("student", guided, wanted.shape[-1], (wanted.shape[1],))
-    return features.hint(guided, wanted)
+    ours, theirs = (maps.of(each["stages"][maps.hint]) for each in (student, teacher))
+    leading = ours.shape[: maps.batch_ndim]
+    # A network of pictures regresses each picture by itself.
+    flat = ours.reshape(-1, *ours.shape[maps.batch_ndim :])
+    *space, width = theirs.shape[maps.batch_ndim :]
+    guided = adapt("student", flat, width, tuple(space))
+    return features.hint(guided.reshape(*leading, *guided.shape[1:]), theirs)
 
 
-HINT_LAYER = 2
-"""Index of the FitNet hint in the list of maps, as in RepDistiller."""
-
-
-def attention(student: dict, teacher: dict, batch: Batch, adapt: Adapt) -> Array:
-    """Attention transfer on all maps between the first and the pooled one.
+def attention(
+    student: dict, teacher: dict, batch: Batch, adapt: Adapt, maps: Maps
+) -> Array:
+    """Attention transfer on the maps before the pooled one.
 
     The last of the longer list are paired with those of the shorter.
     """
     del batch, adapt
-    ours, theirs = sequence_maps(student)[1:], sequence_maps(teacher)[1:]
+    ours, theirs = (
+        [maps.of(stage) for stage in each["stages"][maps.attended :]]
+        for each in (student, teacher)
+    )
     count = min(len(ours), len(theirs))
-    return features.attention_transfer_stages(ours[-count:], theirs[-count:])
+    values = features.attention_transfer_stages(
+        ours[-count:], theirs[-count:], batch_ndim=maps.batch_ndim
+    )
+    return jnp.mean(values.reshape(len(values), -1), axis=-1)
 
 
-def similarity(student: dict, teacher: dict, batch: Batch, adapt: Adapt) -> Array:
+def similarity(
+    student: dict, teacher: dict, batch: Batch, adapt: Adapt, maps: Maps
+) -> Array:
     """Similarity-preserving loss on the last map."""
     del adapt
-    ours, theirs = sequence_maps(student)[-1], sequence_maps(teacher)[-1]
+    ours, theirs = (maps.of(each["stages"][-1]) for each in (student, teacher))
     return relational.similarity_preserving(ours, theirs, mask=batch["mask"])
 
 
-def relation(student: dict, teacher: dict, batch: Batch, adapt: Adapt) -> Array:
+def relation(
+    student: dict, teacher: dict, batch: Batch, adapt: Adapt, maps: Maps
+) -> Array:
     """Relational distillation of pooled vectors, distances and angles."""
-    del adapt
+    del adapt, maps
     return relational.rkd(student["features"], teacher["features"], mask=batch["mask"])
 
 
-def correlation(student: dict, teacher: dict, batch: Batch, adapt: Adapt) -> Array:
+def correlation(
+    student: dict, teacher: dict, batch: Batch, adapt: Adapt, maps: Maps
+) -> Array:
     """Correlation congruence of embedded pooled vectors, consecutive form."""
+    del maps
     ours = adapt("student", student["features"])
     theirs = adapt("teacher", teacher["features"])
     return relational.correlation_consecutive(ours, theirs, mask=batch["mask"])
 
 
 def correlation_kernel(
-    student: dict, teacher: dict, batch: Batch, adapt: Adapt
+    student: dict, teacher: dict, batch: Batch, adapt: Adapt, maps: Maps
 ) -> Array:
     """Correlation congruence of pooled vectors, published kernel form."""
-    del adapt
+    del adapt, maps
     ours, theirs = student["features"], teacher["features"]
     return relational.correlation_kernel(ours, theirs, mask=batch["mask"])
 
@@ -132,6 +178,7 @@ def make(
     ce_weight: float = 1.0,
     kl_weight: float = 0.0,
     term_weight: float = 0.0,
+    maps: str = "sequences",
     temperature: float = 4.0,
     adapter: Callable[..., Any] | None = None,
     augment: common.Augment | None = None,
@@ -146,6 +193,7 @@ def make(
       ce_weight: :math:`r`.
       kl_weight: :math:`a`.
       term_weight: :math:`b`.
+      maps: what the networks' stages are, one of `MAPS`.
       temperature: :math:`\tau > 0`.
       adapter: builds the Linen module that a term trains beside the student; `fitnet`
         calls it with features and target shape, `correlation` without arguments.
@@ -157,31 +205,26 @@ def make(
       ``accuracy``.
 
     Raises:
-      ValueError: where the term is unknown or lacks its adapter, or there is not
-        exactly one teacher.
+      ValueError: where the term or the kind of maps is unknown, the term lacks its
+        adapter, or there is not exactly one teacher.
     """
     if term not in TERMS:
         raise ValueError(f"no term {term!r}: one of {sorted(TERMS)}")
+    if maps not in MAPS:
+        raise ValueError(f"no maps {maps!r}: one of {sorted(MAPS)}")
     if term in ADAPTED and adapter is None:
         raise ValueError(f"the term {term!r} trains an adapter, but none is given")
     if len(teachers) != 1:
         raise ValueError(f"a baseline has one teacher, not {sorted(teachers)}")
     (role,) = teachers
 
+    extra = functools.partial(TERMS[term], maps=MAPS[maps])
+
     def init(key, batch, frozen):
         params, state = network.init(key, batch)
-        trained, kept = {}, {}
-
-        def adapt(name, x, *shape):
-            module = adapter(*shape)
-            # The network's own key stays as it is undistilled, so that both start alike.
-            own_key = jax.random.fold_in(key, 1 + len(trained))
-            variables = dict(module.init(own_key, x, train=False))
-            trained[name], kept[name] = variables.pop("params"), variables
-            return module.apply({"params": trained[name], **kept[name]}, x, train=False)
-
+        adapt, trained, kept = common.fresh_adapters(adapter, key)
         taught = common.ask_teachers(teachers, frozen, batch)[role]
-        TERMS[term](network.infer(params, state, batch), taught, batch, adapt)
+        extra(network.infer(params, state, batch), taught, batch, adapt)
         return {**params, ADAPTERS: trained}, {**state, ADAPTERS: kept}
 
     def loss(params, state, frozen, batch, key):
@@ -189,21 +232,13 @@ def make(
             network, augment, deployed(params), deployed(state), batch, key
         )
         taught = common.ask_teachers(teachers, frozen, batch)[role]
-        kept = dict(state[ADAPTERS])
-
-        def adapt(name, x, *shape):
-            variables = {"params": params[ADAPTERS][name], **kept[name]}
-            out, kept[name] = adapter(*shape).apply(
-                variables, x, train=True, mutable=list(kept[name])
-            )
-            return out
-
+        adapt, kept = common.trained_adapters(adapter, params, state)
         target = common.target(batch, outputs["logits"].shape[-1], label_smoothing)
         pair = outputs["logits"], taught["logits"]
         terms = {
             "ce": soft_cross_entropy(outputs["logits"], target),
             "kl": logits.kd_kl(*pair, temperature=temperature),
-            "term": TERMS[term](outputs, taught, batch, adapt),
+            "term": extra(outputs, taught, batch, adapt),
         }
         # A term that couples the batch is one number; the mean over rows keeps it.
         terms["term"] = jnp.broadcast_to(terms["term"], terms["ce"].shape)

@@ -56,6 +56,7 @@ class ConvRegressor(nn.Module):
     Attributes:
       features: channels of the teacher's map.
       target_shape: its spatial sizes, one or more; see `geometry`, axis by axis.
+      use_bias: of the convolution, which the normalisation takes away again.
 
     References:
       Romero et al., *FitNets: Hints for Thin Deep Nets*, ICLR 2015, arXiv:1412.6550.
@@ -63,6 +64,7 @@ class ConvRegressor(nn.Module):
 
     features: int
     target_shape: tuple[int, ...]
+    use_bias: bool = True
 
     @nn.compact
     def __call__(
@@ -92,6 +94,7 @@ class ConvRegressor(nn.Module):
             strides=[axis.stride for axis in axes],
             padding=[(axis.padding, axis.padding) for axis in axes],
             input_dilation=[axis.dilation for axis in axes],
+            use_bias=self.use_bias,
             name="ConvTranspose" if upsamples else "Conv",
         )(x)
         return nn.relu(batch_norm(train, "norm")(x))

@@ -170,3 +170,18 @@ def test_wrong_shapes_are_named(loss):
             loss(rows(0), rows(1, count=4))
         with pytest.raises(ValueError, match=r"mask has shape \(4,\)"):
             loss(rows(0), rows(1), mask=jnp.ones(4))
+
+
+def test_a_row_makes_no_direction_with_itself_however_it_is_compiled():
+    # Compiled into one program, either side of x - x is a mean of its own.
+    rng = np.random.default_rng(3)
+    maps = jnp.asarray(np.maximum(rng.normal(size=(5, 6, 6, 8)), 0), jnp.float32)
+    teacher = jnp.asarray(rng.normal(size=(5, 8)), jnp.float32)
+
+    def pooled(maps):
+        return relational.rkd_angle(maps.mean(axis=(1, 2)), teacher)
+
+    want = reference.rkd_angle(np.asarray(maps.mean(axis=(1, 2))), np.asarray(teacher))
+    np.testing.assert_allclose(jax.jit(pooled)(maps), want, rtol=1e-5)
+    gradient = jax.jit(jax.grad(pooled))(maps)
+    np.testing.assert_allclose(gradient, jax.grad(pooled)(maps), rtol=1e-3, atol=1e-7)

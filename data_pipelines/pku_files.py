@@ -1,0 +1,182 @@
+"""The split and label files of PKU-MMD phase 1."""
+
+import itertools
+import pathlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from data_pipelines import raw
+from data_pipelines.errors import DataError
+from data_pipelines.pku_names import CLASSES, parse
+
+SPLIT_FILE = re.compile(r"cross[-_ ]?(view|subject)(_v\d+)?\.txt", re.IGNORECASE)
+PROTOCOLS = {"cview": "view", "csub": "subject"}
+"""Protocol -> what the name of its split file says."""
+TOLERANCE = 10
+"""Frames by which the two videos, or the labels, may differ in length."""
+
+
+class Splits(NamedTuple):
+    """Which videos train and which test.
+
+    Attributes:
+      files: protocol -> the split file that was found.
+      sides: protocol -> name of a video -> "train" or "test", as the file says.
+    """
+
+    files: dict[str, pathlib.Path]
+    sides: dict[str, dict[str, str]]
+
+    @property
+    def names(self) -> set[str]:
+        """All videos that the files name."""
+        return set(itertools.chain.from_iterable(self.sides.values()))
+
+
+class Instances(NamedTuple):
+    """What a label file says.
+
+    Attributes:
+      found: [label, start, end] of every action, as the file has them, in its order.
+      faults: sentences on lines that cannot be used.
+      notes: what had to be put right.
+    """
+
+    found: list[list[int]]
+    faults: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def find_splits(raw_dir: pathlib.Path) -> Splits:
+    """Read the split files, which may lie in a folder of the raw folder.
+
+    Args:
+      raw_dir: to look in.
+
+    Returns:
+      The sides of each protocol that has a file.
+
+    Raises:
+      DataError: if a file is not a split file, or two of one protocol disagree.
+    """
+    found = Splits({}, {})
+    for path in raw.listing(raw_dir, "*.txt") + raw.listing(raw_dir, "*/*.txt"):
+        match = SPLIT_FILE.fullmatch(path.name)
+        if not match:
+            continue
+        (protocol,) = (p for p, word in PROTOCOLS.items() if word == match[1].lower())
+        sides = read_split(path)
+        if found.sides.setdefault(protocol, sides) != sides:
+            raise DataError(
+                f"{path}: another split than {found.files[protocol]} has; keep the one "
+                "of phase 1 in the raw folder"
+            )
+        found.files.setdefault(protocol, path)
+    return found
+
+
+def read_split(path: pathlib.Path) -> dict[str, str]:
+    """Read one split file.
+
+    Args:
+      path: of four lines: a title, the names of the training videos separated by
+        commas, a title, and those of the test videos.
+
+    Returns:
+      Name of a video -> "train" or "test".
+
+    Raises:
+      DataError: if it is not such a file, or a video is on both sides.
+    """
+    lines = [line for line in raw.text(path).splitlines() if line.strip()]
+    if len(lines) != 4:
+        raise DataError(
+            f"{path}: not a split file, it has {len(lines)} lines and not a title and "
+            "names for training, a title and names for validation"
+        )
+    sides: dict[str, str] = {}
+    for side, line in (("train", lines[1]), ("test", lines[3])):
+        for name in filter(None, map(str.strip, line.split(","))):
+            try:
+                parse(name)
+            except DataError as error:
+                raise DataError(f"{path}: {error}") from error
+            if sides.setdefault(name, side) != side:
+                raise DataError(f"{path}: {name} is on both sides")
+    return sides
+
+
+def read_labels(path: pathlib.Path, frames: int) -> Instances:
+    """Read one label file.
+
+    Two actions at one time cannot be: of intervals that overlap, whether their labels
+    are the same or not, the one that starts later is left out as a fault. The frame
+    `end` is taken for the one after the last, so that intervals may touch.
+
+    Args:
+      path: of lines `label,start,end,confidence`, label from 1, the others in frames.
+      frames: that both videos have. An interval may reach past them by `TOLERANCE`, as
+        the videos may differ by that, which is noted; whoever reads it stops there.
+
+    Returns:
+      The intervals, and a sentence on each line that cannot be used.
+
+    Raises:
+      DataError: if the file is absent, empty or not text.
+    """
+    valid, faults, notes = {}, {}, []
+    for number, line in enumerate(raw.text(path).splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            valid[number] = _interval(line, frames)
+        except DataError as error:
+            faults[number] = f"{path}: line {number} {error}"
+            continue
+        past = valid[number][2] - frames
+        if past > 0:
+            notes.append(f"{path}: line {number} reaches {past} frames past the video")
+    for number, earlier in _overlapping(valid).items():
+        same = valid[number][0] == valid[earlier][0]
+        which = "the same" if same else "another"
+        faults[number] = (
+            f"{path}: line {number} overlaps line {earlier} of {which} action"
+        )
+    valid = {number: valid[number] for number in valid if number not in faults}
+    sentences = tuple(faults[number] for number in sorted(faults))
+    return Instances(list(valid.values()), sentences, tuple(notes))
+
+
+def _interval(line: str, frames: int) -> list[int]:
+    """Label, start and end of one line."""
+    kinds = (int, int, int, float)
+    try:
+        values = [k(text) for k, text in zip(kinds, line.split(","), strict=True)]
+    except ValueError as error:
+        raise DataError(
+            f"is not label,start,end,confidence: {line.strip()[:40]!r}"
+        ) from error
+    label, start, end, _ = values
+    if not 1 <= label <= len(CLASSES):
+        raise DataError(f"has the label {label}, not one of 1 to {len(CLASSES)}")
+    if start >= end:
+        raise DataError(f"starts at frame {start} and ends at frame {end}")
+    if start < 0 or start >= frames or end > frames + TOLERANCE:
+        raise DataError(
+            f"goes from frame {start} to {end}, but the video has {frames} frames"
+        )
+    return [label, start, end]
+
+
+def _overlapping(intervals: Mapping[int, Sequence[int]]) -> dict[int, int]:
+    """Line -> the earlier line that it overlaps, of lines with label, start and end."""
+    kept: list[int] = []
+    found: dict[int, int] = {}
+    for number in sorted(intervals, key=lambda n: (intervals[n][1], n)):
+        # In the order of their starts, only the last one kept can reach this far.
+        if kept and intervals[kept[-1]][2] > intervals[number][1]:
+            found[number] = kept[-1]
+        else:
+            kept.append(number)
+    return found
