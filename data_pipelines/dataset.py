@@ -163,6 +163,51 @@ class With:
         return {name: array[index] for name, array in self.fields.items()}
 
 
+class Held:
+    """The examples of `source`, kept in memory as they are first read.
+
+    For examples of views, whose frames are otherwise decoded or drawn at every reading:
+    all frames of all modalities are kept.
+    """
+
+    def __init__(self, source: Source):
+        """Begin with nothing in memory.
+
+        Args:
+          source: examples with `views`; it gives the same example at every reading.
+        """
+        self.source = source
+        self._kept: dict[int, Example] = {}
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> Example:
+        # Two threads may read one example at once: both keep the same.
+        if index not in self._kept:
+            example = self.source[index]
+            # A main view that fills another's place is kept once.
+            whole = {id(view): _whole(view) for view in example["views"]}
+            views = tuple(whole[id(view)] for view in example["views"])
+            self._kept[index] = example | {"views": views}
+        return self._kept[index]
+
+    @property
+    def rows(self) -> list[Row]:
+        """Key, label and subject of every example."""
+        return rows(self.source)
+
+
+def _whole(view: Example) -> Example:
+    """A view with the frames of videos in place of what decodes them."""
+    return {
+        name: value
+        if isinstance(value, np.ndarray | np.generic | str | int)
+        else value[np.arange(len(value))]
+        for name, value in view.items()
+    }
+
+
 def fixed(source: Source) -> Source:
     """The same examples without chance, as an evaluation sees them.
 

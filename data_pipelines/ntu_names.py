@@ -189,11 +189,20 @@ def split(names: Iterable[str], protocol: str) -> tuple[list[str], list[str]]:
         numbers = parse(name)
         if name in missing() or (protocol.startswith("ntu60") and numbers.setup > 17):
             continue
-        sides[0 if _trains(numbers, protocol) else 1].append(name)
+        sides[0 if trains(numbers, protocol) else 1].append(name)
     return sides
 
 
-def _trains(name: Name, protocol: str) -> bool:
+def trains(name: Name, protocol: str) -> bool:
+    """Whether a recording is one to train on.
+
+    Args:
+      name: of the recording.
+      protocol: see `split`.
+
+    Returns:
+      Its side.
+    """
     if protocol == "ntu60_cview":
         return name.camera in (2, 3)
     if protocol == "ntu120_cset":

@@ -1,5 +1,6 @@
 """The videos of PKU-MMD phase 1: their names, classes and protocols."""
 
+import pathlib
 import re
 from typing import NamedTuple
 
@@ -18,10 +19,12 @@ taking_a_selfie tear_up_paper throw touch_back touch_chest touch_head touch_neck
 typing_on_a_keyboard use_a_fan wear_jacket wear_on_glasses wipe_face writing"""
 CLASSES = tuple(ACTIONS.split())
 """In the order of the labels, which count from 1 in the files."""
+MODALITIES = ("rgb", "ir")
 CAMERAS = "LMR"
 """Left, middle and right, in the order of their numbers."""
 NAME = re.compile(rf"(\d{{4}})-([{CAMERAS}])")
 WINDOW = re.compile(rf"({NAME.pattern})_w(\d+)_(\d+)")
+SHOWN = re.compile(r"(.+)_(rgb|ir)")
 TEST_VIDEOS = range(291, 335)
 """Numbers of the videos whose subjects test, the same for all three cameras."""
 SIZES = {"csub": (944, 132), "cview": (717, 359)}
@@ -81,6 +84,30 @@ def video_number(name: str) -> int:
     return len(CAMERAS) * number + CAMERAS.index(camera)
 
 
+def shown(path: pathlib.Path) -> tuple[str, str]:
+    """What a video file shows.
+
+    Args:
+      path: in the official folder `RGB_VIDEO` or `IR_VIDEO`, or of a name that ends in
+        `_rgb` or `_ir` before `.avi`.
+
+    Returns:
+      Name of the recording, and "rgb" or "ir".
+
+    Raises:
+      DataError: if neither folder nor name says it.
+    """
+    folders = {f"{name.upper()}_VIDEO": name for name in MODALITIES}
+    if match := SHOWN.fullmatch(path.stem):
+        return match[1], match[2]
+    if path.parent.name in folders:
+        return path.stem, folders[path.parent.name]
+    raise DataError(
+        f"{path}: colour or infrared? Put it into a folder RGB_VIDEO or IR_VIDEO, or "
+        "name it ..._rgb.avi or ..._ir.avi"
+    )
+
+
 def window_key(name: str, start: int, stop: int) -> str:
     """The key of a window of a video.
 
@@ -111,6 +138,19 @@ def parse_window(key: str) -> tuple[str, int, int]:
     if not match or int(match[4]) >= int(match[5]):
         raise DataError(f"{key}: not the key of a window of a video of PKU-MMD")
     return match[1], int(match[4]), int(match[5])
+
+
+def check_protocol(protocol: str) -> None:
+    """Refuse an unknown protocol.
+
+    Args:
+      protocol: to look up in `SIZES`.
+
+    Raises:
+      DataError: if it is none.
+    """
+    if protocol not in SIZES:
+        raise DataError(f"pku_mmd has the protocols {sorted(SIZES)}, not {protocol!r}")
 
 
 def by_rule(name: str, protocol: str) -> str:

@@ -8,6 +8,7 @@ class ``Model``, ``method.name`` one of `kdjax.methods` with a factory ``make``,
 import functools
 import graphlib
 import importlib
+import inspect
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ import optax
 from jax.sharding import Mesh
 
 from data_pipelines import loader
-from data_pipelines.dataset import Dataset, Drawn, Mapped, Source, Transform
+from data_pipelines.dataset import Dataset, Drawn, Held, Mapped, Source, Transform
 from data_pipelines.transforms.align import standardised
 from experiments import optimizers
 from experiments.errors import RunError
@@ -106,7 +107,8 @@ def call(where: str, function: Any, **options: Any) -> Any:
 def build_data(config: ml_collections.ConfigDict) -> Data:
     """Reads the splits that ``config.data`` names and brings them to one shape.
 
-    A transform that draws makes the training examples anew in every epoch.
+    A transform that draws makes the training examples anew in every epoch; what is kept
+    in memory is then all that it draws from.
     """
     options = config.data.to_dict()
     module = named("data_pipelines.datasets", options.pop("name"))
@@ -118,10 +120,13 @@ def build_data(config: ml_collections.ConfigDict) -> Data:
     if standardise:
         align = standardised(align, dataset.splits["train"])
     sources = {name: Mapped(source, align) for name, source in dataset.splits.items()}
-    if hasattr(align, "draw"):
-        sources["train"] = Drawn(dataset.splits["train"], align)
-    elif cached:
-        sources = {name: loader.cache(source) for name, source in sources.items()}
+    drawn = hasattr(align, "draw")
+    if cached:
+        fixed = set(sources) - {"train"} if drawn else sources
+        sources |= {name: loader.cache(sources[name]) for name in sorted(fixed)}
+    if drawn:
+        train = dataset.splits["train"]
+        sources["train"] = Drawn(Held(train) if cached else train, align)
     return Data(dataset, align, sources)
 
 
@@ -174,11 +179,21 @@ def build_network(
 
 
 def build_method(
-    where: str, role: ml_collections.ConfigDict, data: Data, methods: dict[str, Method]
+    where: str,
+    role: ml_collections.ConfigDict,
+    data: Data,
+    methods: dict[str, Method],
+    *,
+    total_steps: int,
 ) -> Method:
-    """The method of a role, its network, augmentation and teachers passed in."""
+    """The method of a role, its network, augmentation and teachers passed in.
+
+    A method whose weights follow the training hears how long that is.
+    """
     options = role.method.to_dict()
     make = named("kdjax.methods", options.pop("name")).make
+    if "total_steps" in inspect.signature(make).parameters:
+        options["total_steps"] = total_steps
     if role.teachers:
         options["teachers"] = {name: methods[name] for name in role.teachers}
     if "adapter" in options:
@@ -201,7 +216,6 @@ def build_role(
     """One role, with the number of steps it takes in the schedule."""
     where = f"roles.{name}"
     role = config.roles[name]
-    method = build_method(where, role, data, methods)
     epochs = sum(phase.epochs for phase in phases if name in phase.roles)
     size, processes = len(data.sources["train"]), jax.process_count()
     if role.batch_size % processes or not 0 < role.batch_size <= size:
@@ -210,6 +224,7 @@ def build_role(
             f"{processes} processes and not exceed the {size} training examples"
         )
     steps = size // role.batch_size
+    method = build_method(where, role, data, methods, total_steps=epochs * steps)
     optimizer = optax.identity()
     if not role.trajectory:
         optimizer = call(

@@ -1,6 +1,6 @@
 """Optimizers and learning-rate schedules by name, from a role's config."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -41,6 +41,21 @@ def warm_restarts(
         return learning_rate * 0.5 * (1 + jnp.cos(jnp.pi * epoch / restart_epochs))
 
     return schedule
+
+
+def steps(
+    *,
+    learning_rate: float,
+    total_steps: int,
+    steps_per_epoch: int,
+    milestones: Sequence[float],
+    factor: float = 0.1,
+) -> optax.Schedule:
+    """A rate that is multiplied by `factor` at each of some shares of the training."""
+    del steps_per_epoch
+    return optax.piecewise_constant_schedule(
+        learning_rate, {round(share * total_steps): factor for share in milestones}
+    )
 
 
 def constant(
@@ -91,6 +106,7 @@ OPTIMIZERS: dict[str, Callable] = {"adamw": adamw, "adam_l2": adam_l2, "sgd": sg
 SCHEDULES: dict[str, Callable] = {
     "cosine": cosine,
     "warm_restarts": warm_restarts,
+    "steps": steps,
     "constant": constant,
 }
 

@@ -1,4 +1,4 @@
-"""The embedded person before several cameras: pictures in colour and poses in them.
+"""The embedded person before several cameras: pictures, infrared ones, and poses.
 
 The same people as of `synthetic`, performing the same way. Some classes are one and the
 same movement with another thing in the hand, so that poses cannot tell them apart and
@@ -29,8 +29,14 @@ CLASSES = (
     *("punch_right", "throw_right", "kick_left", "kick_right"),
 )
 PROTOCOLS = ("csub", "cview")
-SHAPES = {"joints": (1, len(body.JOINTS), 3), "rgb": ("H", "W", 3)}
+SHAPES = {
+    "joints": (1, len(body.JOINTS), 3),
+    "rgb": ("H", "W", 3),
+    "ir": ("H", "W", 1),
+}
 """Of one frame of each modality."""
+COARSER = 2
+"""Pixels of a picture in colour a pixel of an infrared one, either way."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,12 +48,14 @@ class Filmed:
       cameras: numbers of those whose recordings these are.
       count: of all cameras.
       size: width and height of a picture in pixels.
+      modalities: some of those of `SHAPES`.
     """
 
     performances: synthetic.Performances
     cameras: tuple[int, ...]
     count: int
     size: int
+    modalities: tuple[str, ...] = ("joints", "rgb")
 
     def __len__(self) -> int:
         return len(self.performances) * len(self.cameras)
@@ -56,11 +64,14 @@ class Filmed:
         number, camera = self._place(index)
         shown, places = _shots(self.performances, number)
         seen_by = film.camera(camera, self.count, size=self.size)
-        return {
-            **self.rows[index]._asdict(),
-            "joints": film.pose(shown, places, seen_by, camera),
-            "rgb": film.Film(shown, places, seen_by, camera),
+        coarse = film.camera(camera, self.count, size=self.size // COARSER)
+        make = {
+            "joints": lambda: film.pose(shown, places, seen_by, camera),
+            "rgb": lambda: film.Film(shown, places, seen_by, camera),
+            "ir": lambda: film.Infrared(shown, places, coarse, camera),
         }
+        made = {name: make[name]() for name in self.modalities}
+        return {**self.rows[index]._asdict(), **made}
 
     @functools.cached_property
     def rows(self) -> list[Row]:
@@ -103,6 +114,7 @@ def load(
     *,
     data_dir: str | None = None,
     protocol: str = "csub",
+    modalities: tuple[str, ...] = ("joints", "rgb"),
     views: int = 3,
     main_view: str = "each",
     cameras: int = 3,
@@ -119,6 +131,7 @@ def load(
       data_dir: for likeness with other data sets; nothing is read.
       protocol: "csub" trains on subjects with odd numbers and tests on the others,
         "cview" tests on the last camera and trains on the others.
+      modalities: some of "joints", "rgb" and "ir", which is infrared.
       views: V of a training example; test examples have one.
       main_view: "each" or "fixed_last", see `views.group`.
       cameras: how many stand around the person.
@@ -130,13 +143,17 @@ def load(
       classes: actions, in the order of their labels.
 
     Returns:
-      Splits of examples with `views`, each with `joints` [T 1 25 3] (pixels, score)
-      and `rgb`, frames uint8 [T H W 3].
+      Splits of examples with `views`, each with `joints` [T 1 25 3] (pixels, score),
+      `rgb`, frames uint8 [T H W 3], and `ir`, frames uint8 [T H/2 W/2 1].
 
     Raises:
       DataError: if an option is not one of those, or a split would be empty.
     """
     del data_dir
+    if not modalities or not set(modalities) <= set(SHAPES):
+        raise DataError(
+            f"synthetic_views has {', '.join(SHAPES)}, not {list(modalities)}"
+        )
     if protocol not in PROTOCOLS:
         raise DataError(f"synthetic_views has the protocols {PROTOCOLS}: {protocol!r}")
     if cameras < 1 or (cameras < 2 and protocol == "cview") or not 16 <= size <= 512:
@@ -153,7 +170,7 @@ def load(
     every = tuple(range(1, cameras + 1))
     if protocol == "csub":
         splits = {
-            side: Filmed(source, every, cameras, size)
+            side: Filmed(source, every, cameras, size, tuple(modalities))
             for side, source in people.splits.items()
         }
     else:
@@ -161,9 +178,12 @@ def load(
             people.splits["train"], subjects=tuple(range(1, subjects + 1))
         )
         sides = {"train": every[:-1], "test": every[-1:]}
-        splits = {k: Filmed(source, who, cameras, size) for k, who in sides.items()}
+        splits = {
+            side: Filmed(source, who, cameras, size, tuple(modalities))
+            for side, who in sides.items()
+        }
     whole = Dataset(
-        "synthetic_views", people.classes, splits, people.topology, ("joints", "rgb")
+        "synthetic_views", people.classes, splits, people.topology, tuple(modalities)
     )
     held = hold_out(check(whole, disjoint=protocol == "csub"), holdout)
     return grouped(check(held, disjoint=False), place, views=views, main_view=main_view)
@@ -174,7 +194,8 @@ def read_recording(paths: Sequence[str | pathlib.Path]) -> Example:
 
     Args:
       paths: `.npz` files that together hold the arrays `joints` [T 1 25 3] (pixels,
-        score) and `rgb`, frames uint8 [T H W 3], or one of them.
+        score), `rgb`, frames uint8 [T H W 3], and `ir`, frames uint8 [T H W 1], or some
+        of them.
 
     Returns:
       The raw example without label, of one view.
@@ -196,8 +217,12 @@ def write_recording(path: str | pathlib.Path, example: Example) -> None:
       DataError: if the file exists, which is never overwritten, or cannot be written.
     """
     main_view = example["views"][-1]
-    painted = main_view["rgb"][np.arange(len(main_view["rgb"]))]
-    npz.write(path, {**main_view, "rgb": painted}, shapes=SHAPES)
+    painted = {
+        name: main_view[name][np.arange(len(main_view[name]))]
+        for name in SHAPES
+        if name in main_view
+    }
+    npz.write(path, painted, shapes=SHAPES)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -206,7 +231,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
       arguments: of the command line.
     """
-    npz.command(load, write_recording, arguments)
+    npz.command(
+        functools.partial(load, modalities=tuple(SHAPES)), write_recording, arguments
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""What cameras around a performance see: pictures in colour, and poses in them."""
+"""What cameras around a performance see: pictures in colour or of warmth, and poses."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,19 +26,26 @@ class Held(NamedTuple):
       radius: in metres.
       length: in metres, half of it to the side of the thumb.
       colour: red, green, blue.
+      warmth: as of `HEAT`.
     """
 
     radius: float
     length: float
     colour: tuple[int, int, int]
+    warmth: int
 
 
 HELD = {
-    "drink": Held(0.06, 0.10, (70, 130, 235)),
-    "eat": Held(0.08, 0.04, (240, 150, 40)),
-    "brush_teeth": Held(0.03, 0.28, (90, 240, 110)),
+    "drink": Held(0.06, 0.10, (70, 130, 235), 190),
+    "eat": Held(0.08, 0.04, (240, 150, 40), 115),
+    "brush_teeth": Held(0.03, 0.28, (90, 240, 110), 125),
 }
 """Action -> what the hand holds; in others it is empty."""
+
+HEAT = {"skin": 205, "shirt": 165, "trousers": 155, "shoes": 130}
+"""What covers the body -> how bright an infrared camera sees it."""
+ROOM = 110
+"""How bright it sees what is behind the person."""
 
 # Parts of the body: where they begin and end, their radius in metres, what covers them.
 _PARTS = (
@@ -137,17 +145,60 @@ class Film:
 
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
         """The frames at `indices` [N], uint8 [N H W 3]."""
-        dots, radii, colours = _dots(self.performance, self.places[indices])
-        pixels, depth = cameras.project(self.seen_by, dots)
-        nearness = np.rint((1 << 16) * (1 - depth / DEEPEST)).astype(np.int64)
-        red, green, blue = colours.astype(np.int64).T
-        # Nearness above colour in one number: the largest wins the pixel.
-        paint = (nearness << 24) | (red << 16) | (green << 8) | blue
-        reach = radii * self.seen_by.focal / depth
-        painted = _painted(pixels, reach, paint, self.seen_by.size)
-        shown = np.stack([painted >> 16, painted >> 8, painted], axis=-1) & 255
-        wall = _wall(self.performance.name[0], self.number, self.seen_by.size)
-        return np.where(painted[..., None] > 0, shown, wall).astype(np.uint8)
+        seed, subject, action, _ = self.performance.name
+        thing = HELD[action].colour if action in HELD else None
+        shown = _shown(self, self.places[indices], _covers(seed, subject), thing)
+        wall = _wall(seed, self.number, self.seen_by.size)
+        return np.where(shown >= 0, shown, wall).astype(np.uint8)
+
+
+@dataclasses.dataclass(frozen=True)
+class Infrared(Film):
+    """The same scene as an infrared camera sees it: warmth, dim and on a coarse grid.
+
+    Attributes:
+      contrast: share of the difference to the room that the camera keeps.
+      noise: standard deviation of the sensor's error, of 255; each frame has its own,
+        the same whenever it is asked for.
+    """
+
+    contrast: float = 0.35
+    noise: float = 12.0
+
+    def __getitem__(self, indices: np.ndarray) -> np.ndarray:
+        """The frames at `indices` [N], uint8 [N H W 1]."""
+        seed, subject, action, trial = self.performance.name
+        thing = HELD[action].warmth if action in HELD else None
+        heat = {cover: (warmth,) * 3 for cover, warmth in HEAT.items()}
+        thing = None if thing is None else (thing,) * 3
+        shown = _shown(self, self.places[indices], heat, thing)[..., :1]
+        seen = ROOM + self.contrast * (np.where(shown >= 0, shown, ROOM) - ROOM)
+        error = [
+            style.stream(
+                seed, "infrared", subject, action, trial, self.number, int(i)
+            ).normal(0, self.noise, seen.shape[1:])
+            for i in indices
+        ]
+        return np.clip(np.rint(seen + np.stack(error)), 0, 255).astype(np.uint8)
+
+
+def _shown(
+    film: Film,
+    places: np.ndarray,
+    covers: dict[str, Sequence[int]],
+    thing: Sequence[int] | None,
+) -> np.ndarray:
+    """What hides the wall, [N H W 3], and -1 where nothing does."""
+    dots, radii, colours = _dots(film.performance, places, covers, thing)
+    pixels, depth = cameras.project(film.seen_by, dots)
+    nearness = np.rint((1 << 16) * (1 - depth / DEEPEST)).astype(np.int64)
+    red, green, blue = colours.astype(np.int64).T
+    # Nearness above colour in one number: the largest wins the pixel.
+    paint = (nearness << 24) | (red << 16) | (green << 8) | blue
+    reach = radii * film.seen_by.focal / depth
+    painted = _painted(pixels, reach, paint, film.seen_by.size)
+    shown = np.stack([painted >> 16, painted >> 8, painted], axis=-1) & 255
+    return np.where(painted[..., None] > 0, shown, -1)
 
 
 def _painted(
@@ -169,10 +220,14 @@ def _painted(
     return canvas.reshape(len(pixels), height, width)
 
 
-def _dots(performance: Performance, places: np.ndarray):
+def _dots(
+    performance: Performance,
+    places: np.ndarray,
+    covers: dict[str, Sequence[int]],
+    colour_of_thing: Sequence[int] | None,
+):
     """Dots `[N D 3]` in the world that make up the body, their radii and colours."""
-    seed, subject, action, _ = performance.name
-    covers = _covers(seed, subject)
+    action = performance.name[2]
     dots, radii, colours = [], [], []
 
     def add(start, end, radius, colour, count):
@@ -186,13 +241,13 @@ def _dots(performance: Performance, places: np.ndarray):
         # A bone keeps its length, and so its number of dots in every frame.
         count = 1 + int(np.ceil(np.linalg.norm(b[0] - a[0]) / _SPACING))
         add(a, b, radius, covers[cover], count)
-    if action in HELD:
+    if colour_of_thing is not None:
         thing = HELD[action]
         hand, thumb = (places[:, body.INDEX[f"right_{j}"]] for j in ("hand", "thumb"))
         way = (thumb - hand) / np.linalg.norm(thumb - hand, axis=-1, keepdims=True)
         half = thing.length / 2 * way
         count = 1 + int(np.ceil(thing.length / _SPACING))
-        add(hand - half, hand + half, thing.radius, thing.colour, count)
+        add(hand - half, hand + half, thing.radius, colour_of_thing, count)
     return np.concatenate(dots, axis=1), np.array(radii), np.array(colours)
 
 

@@ -88,19 +88,19 @@ class Clips:
         names = ("key", "label", "view_ids", "view_mask")
         out = {name: example[name] for name in names if name in example}
         for name, length in self.lengths.items():
-            count = _length(main, name)
+            count = length_of(main, name)
             chosen = choose(count, length)
             if name in ONE_VIEW:
-                out[name] = _take(main, name, chosen)
+                out[name] = take(main, name, chosen)
                 continue
             clips = []
             for sibling, real in zip(siblings, example["view_mask"]):
                 if real:
-                    same = frames.rescaled(chosen, count, _length(sibling, name))
-                    clips.append(_take(sibling, name, same))
+                    same = frames.rescaled(chosen, count, length_of(sibling, name))
+                    clips.append(take(sibling, name, same))
                 else:
-                    clips.append(_take(main, name, choose(count, length)))
-            out[name] = _stacked(main, name, [*clips, _take(main, name, chosen)])
+                    clips.append(take(main, name, choose(count, length)))
+            out[name] = _stacked(main, name, [*clips, take(main, name, chosen)])
         return out
 
 
@@ -152,7 +152,19 @@ def restored(description: Mapping[str, Any], modalities: Sequence[str]) -> Clips
     return Clips(**{**description, "lengths": lengths})
 
 
-def _length(example: Example, name: str) -> int:
+def length_of(example: Example, name: str) -> int:
+    """The number of frames of one modality.
+
+    Args:
+      example: of one camera.
+      name: of the modality.
+
+    Returns:
+      At least 1.
+
+    Raises:
+      DataError: if the example lacks it, or it is empty.
+    """
     if name not in example:
         raise DataError(f"{example['key']} has no {name}")
     if not len(example[name]):
@@ -160,7 +172,20 @@ def _length(example: Example, name: str) -> int:
     return len(example[name])
 
 
-def _take(example: Example, name: str, chosen: np.ndarray) -> np.ndarray:
+def take(example: Example, name: str, chosen: np.ndarray) -> np.ndarray:
+    """Some frames of one modality.
+
+    Args:
+      example: of one camera.
+      name: of the modality.
+      chosen: their indices.
+
+    Returns:
+      The frames.
+
+    Raises:
+      DataError: if one has a value that is not finite.
+    """
     values = example[name][chosen]
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise DataError(

@@ -348,7 +348,9 @@ def tables(dataset: str, scale: Scale) -> dict[str, tuple[dict, ...]]:
 
 def page(dataset: str, scale: Scale) -> ml_collections.ConfigDict:
     """The experiment at a scale of its own."""
-    data = common.data(dataset, DATA, transform="clips", standardise=False, cache=False)
+    data = common.data(
+        dataset, DATA, transform="clips", standardise=False, cache=scale is not NTU
+    )
     config = common.base(data)
     config.data.align = dict(lengths=scale.lengths, clips=1)
     config.roles = dict(

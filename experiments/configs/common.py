@@ -60,6 +60,40 @@ VIDEOS = {
 """Poses and videos of one or several cameras, likewise."""
 
 
+PAIRS = {
+    "synthetic": dict(
+        name="synthetic_views",
+        protocol="csub",
+        modalities=("rgb", "ir"),
+        seed=0,
+        subjects=20,
+        trials_per_subject=2,
+        cameras=3,
+        size=48,
+        views=1,
+    ),
+    "utd_mhad": dict(
+        name="utd_mhad", protocol="csub", modalities=("depth", "ir"), views=1
+    ),
+    **{
+        f"ntu10_{protocol}": dict(
+            name="ntu_infrared",
+            protocol=protocol,
+            modalities=("rgb", "ir"),
+            strict=True,
+        )
+        for protocol in ("csub", "cview")
+    },
+    **{
+        f"pku_{protocol}": dict(
+            name="pku_mmd", protocol=protocol, modalities=("rgb", "ir"), strict=True
+        )
+        for protocol in ("cview", "csub")
+    },
+}
+"""Pictures in colour or of depth, and infrared ones of the same performance."""
+
+
 def data(
     name: str, known: Mapping[str, dict] = SIGNALS, **changes
 ) -> ml_collections.ConfigDict:
@@ -67,7 +101,7 @@ def data(
 
     Args:
       name: one of `known`.
-      known: `SIGNALS` or `VIDEOS`.
+      known: `SIGNALS`, `VIDEOS` or `PAIRS`.
       **changes: ``transform``, a module of `data_pipelines.transforms` (``align``);
         ``align``, its options; ``standardise``, with mean and deviation of the training
         split, without which recordings stay in metres and g and networks normalise
@@ -139,9 +173,23 @@ def base(data: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     )
 
 
-def sgd(learning_rate: float, *, weight_decay: float, clip_norm: float) -> dict:
-    """SGD with momentum 0.9 on a cosine over the whole schedule, one epoch of warm-up."""
+def sgd(
+    learning_rate: float,
+    *,
+    weight_decay: float,
+    clip_norm: float = 0.0,
+    milestones: tuple[float, ...] = (),
+) -> dict:
+    """SGD with momentum 0.9; its rate falls to a tenth at `milestones`.
+
+    Those are shares of the training; without them it follows a cosine over the whole
+    schedule, after one epoch of warm-up.
+    """
     schedule = dict(name="cosine", learning_rate=learning_rate, warmup_epochs=1.0)
+    if milestones:
+        schedule = dict(
+            name="steps", learning_rate=learning_rate, milestones=milestones
+        )
     return dict(
         name="sgd",
         weight_decay=weight_decay,

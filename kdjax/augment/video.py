@@ -11,19 +11,21 @@ import jax
 import jax.numpy as jnp
 
 from kdjax import poses, skeletons
-from kdjax.typing import VIEWED, Array, Batch, PRNGKeyArray
+from kdjax.typing import VIEWED, Array, Batch, Float, PRNGKeyArray
 
 
-def main_view(batch: Batch) -> Batch:
+def main_view(batch: Batch, *, names: Sequence[str] = VIEWED) -> Batch:
     """The last view alone, its axis gone: what a network of one camera reads.
 
     Args:
       batch: with arrays ``[B V ...]`` under keys of `kdjax.typing.VIEWED`.
+      names: those keys that lose the axis; a student that leaves it to its teacher's
+        modality hands that one on.
 
     Returns:
       The same with ``[B ...]``.
     """
-    return {k: v[:, -1] if k in VIEWED else v for k, v in batch.items()}
+    return {k: v[:, -1] if k in names else v for k, v in batch.items()}
 
 
 def _check_crop(array: Array, name: str, size: tuple[int, int]) -> None:
@@ -126,6 +128,28 @@ def random_resized_crop(
     )
     whole = jnp.array([height, width], jnp.float32)
     corner = jax.random.uniform(place_key, part.shape) * (whole[None, None] - part)
+    return {**batch, name: resampled(array, corner, part, size=size)}
+
+
+def resampled(
+    array: Array,
+    corner: Float[Array, "B V 2"],
+    part: Float[Array, "B V 2"],
+    *,
+    size: tuple[int, int],
+) -> Array:
+    """Cuts a part out of each clip and scales it, bilinear, to a fixed size.
+
+    Args:
+      array: ``[B V T H W C]``.
+      corner: top and left of the part, in pixels.
+      part: its height and width, in pixels.
+      size: height and width of the result in pixels.
+
+    Returns:
+      ``[B V T h w C]`` of the same type; where there are fewer pixels than before they
+      are averaged.
+    """
     scale = jnp.array(size, jnp.float32)[None, None] / part
 
     def cut(clip, scale, corner):
@@ -137,7 +161,7 @@ def random_resized_crop(
     cropped = jax.vmap(jax.vmap(cut))(array, scale, corner)
     if jnp.issubdtype(array.dtype, jnp.integer):
         cropped = jnp.round(cropped)
-    return {**batch, name: cropped.astype(array.dtype)}
+    return cropped.astype(array.dtype)
 
 
 def random_flip(
@@ -178,17 +202,40 @@ def random_flip(
     return {**batch, **{name: either(name, batch[name]) for name in names}}
 
 
-def normalise(batch: Batch, *, name: str) -> Batch:
-    """Bytes as numbers in [-1, 1], ``2 u / 255 - 1``.
+def normalise(
+    batch: Batch,
+    *,
+    name: str,
+    mean: Sequence[float] = (0.5,),
+    deviation: Sequence[float] = (0.5,),
+) -> Batch:
+    r"""Bytes as numbers, :math:`(u / 255 - \mu) / \sigma`, by default in [-1, 1].
 
     Args:
-      batch: holds `name`.
+      batch: holds `name`, ``[... C]``.
       name: the modality.
+      mean: :math:`\mu` of each channel, or one for all. A picture of one channel
+        becomes as many as there are: grey as weights of coloured pictures want it.
+      deviation: :math:`\sigma`, likewise.
 
     Returns:
       The batch with one entry in float32.
+
+    Raises:
+      ValueError: where their numbers are not that of the channels.
     """
-    return {**batch, name: batch[name].astype(jnp.float32) * (2.0 / 255.0) - 1.0}
+    array = batch[name]
+    channels = {array.shape[-1], len(mean), len(deviation)} - {1}
+    if len(channels) > 1:
+        raise ValueError(
+            f"{name} of {array.shape[-1]} channels has {len(mean)} means and "
+            f"{len(deviation)} deviations"
+        )
+    scale = 1.0 / (255.0 * jnp.array(deviation, jnp.float32))
+    shift = jnp.array(mean, jnp.float32) / jnp.array(deviation, jnp.float32)
+    # Axes by hand: shapes of different ranks are not broadcast silently.
+    scale, shift = (x.reshape((1,) * (array.ndim - 1) + (-1,)) for x in (scale, shift))
+    return {**batch, name: array.astype(jnp.float32) * scale - shift}
 
 
 def clips(batch: Batch, *, names: Sequence[str], count: int) -> Batch:

@@ -96,7 +96,6 @@ class Model(nn.Module):
       consensus: mean over segments of the ``features``, of which one dropout and the
         classifier follow, as in MMAction2; or of the ``logits`` of every segment, as in
         TSN's own code. At inference both are the same.
-      replicate: copy an input of one channel to three, as pretrained weights want it.
       dtype: of the feature maps; parameters, statistics, features and logits are float32.
 
     References:
@@ -111,7 +110,6 @@ class Model(nn.Module):
     width: int = 64
     dropout: float = 0.5
     consensus: str = "features"
-    replicate: bool = False
     dtype: str = "float32"
 
     @nn.compact
@@ -135,8 +133,6 @@ class Model(nn.Module):
             raise ValueError(f"depth is {self.depth}: one of {tuple(DEPTHS)}")
         if self.consensus not in CONSENSUS:
             raise ValueError(f"consensus is {self.consensus!r}: one of {CONSENSUS}")
-        if self.replicate and x.shape[-1] == 1:
-            x = jnp.broadcast_to(x, (*x.shape[:-1], 3))
         stages = self._stages(x, train)
         frames = stages[-1].mean(axis=(2, 3), dtype=jnp.float32)
         features = frames.mean(axis=1)

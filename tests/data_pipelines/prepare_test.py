@@ -11,6 +11,7 @@ import sys
 import numpy as np
 import pytest
 
+from data_pipelines import raw, stored
 from data_pipelines.datasets import utd_mhad
 from data_pipelines.errors import DataError
 from data_pipelines.prepare import prepare
@@ -124,6 +125,60 @@ def test_faulty_files_are_skipped_counted_and_named(raw_dir, data_dir):
     assert len(stored["skipped"]) == 6
     # A kept file is one whose trial was kept: both modalities or none.
     assert {m["kept"] for m in stored["modalities"].values()} == {24}
+
+
+def halves(recording, fields):
+    """Every trial in two records; the third trial has a fault, the fourth is useless."""
+    trial = recording.details["trial"]
+    if trial == 4:
+        return raw.Parts([], (f"{recording.key}: useless",))
+    parts = [
+        (
+            recording._replace(key=f"{recording.key}_{n}", details={"own": {"n": [n]}}),
+            {m: {m: arrays[m][n::2]} for m, arrays in fields.items()},
+        )
+        for n in range(2)
+    ]
+    faults = (f"{recording.key}: half of it is faulty",) if trial == 3 else ()
+    return raw.Parts(parts, faults, (f"{recording.key}: cut",))
+
+
+def test_a_recording_may_be_stored_as_several_records(tmp_path, data_dir, monkeypatch):
+    raw_dir = raw_files.utd(tmp_path / "raw", subjects=(1,), trials=(1, 2, 3, 4))
+    whole = utd_mhad.read("skeleton", file(raw_dir, "a2_s1_t1")).arrays["skeleton"]
+    layout = utd_mhad.LAYOUT._replace(parts=halves)
+    monkeypatch.setattr(utd_mhad.Builder, "layout", layout)
+    text = build(raw_dir, data_dir, max_skipped=0.5)
+    # Recordings are counted, not records: two of eight are lost, and two have a fault.
+    assert "utd_mhad: kept 6 of 8 recordings" in text
+    assert "skeleton: kept 6 of 8" in text
+    written = report(data_dir)
+    assert (written["kept"], written["total"], written["faulty"]) == (6, 8, 4)
+    assert [entry["key"] for entry in written["skipped"]] == [
+        *("a1_s1_t3", "a1_s1_t4", "a2_s1_t3", "a2_s1_t4")
+    ]
+    assert "a2_s1_t4: useless" in text and "a1_s1_t3: half of it is faulty" in text
+    assert written["notes"] == [f"a{a}_s1_t{t}: cut" for a in (1, 2) for t in (1, 2, 3)]
+    index = stored.open_built("utd_mhad", data_dir).index
+    assert len(index) == 12
+    assert index[7]["key"] == "a2_s1_t1_1" and index[7]["own"] == {"n": [1]}
+    records = stored.Records(str(data_dir / "utd_mhad/1.0.0"), index, {"s": "skeleton"})
+    np.testing.assert_array_equal(records[7]["s"], whole[1::2])
+
+
+def test_a_recording_of_no_records_takes_its_performance_out(
+    raw_dir, data_dir, monkeypatch
+):
+    def parts(recording, fields):
+        if recording.key == "a1_s1_t2":
+            return raw.Parts([], ("a1_s1_t2: useless",))
+        return raw.Parts([(recording, fields)])
+
+    layout = utd_mhad.LAYOUT._replace(parts=parts, performance=lambda key: key[:5])
+    monkeypatch.setattr(utd_mhad.Builder, "layout", layout)
+    text = build(raw_dir, data_dir)
+    assert "kept 28 of 30" in text
+    assert "a1_s1_t1: left out, as a1_s1_t2 of this performance is" in text
 
 
 def test_too_many_faults_stop_with_the_list_and_leave_nothing(raw_dir, data_dir):

@@ -69,14 +69,6 @@ def test_both_consensus_are_the_same_at_inference_alone(variables):
     assert (logits("features", True) != logits("logits", True)).any()
 
 
-def test_one_channel_may_be_copied_to_three(variables):
-    x = array(2, 1, 16, 16, 1)
-    model = tiny(replicate=True)
-    got = model.apply(variables, x, train=False)["logits"]
-    want = tiny().apply(variables, jnp.repeat(x, 3, axis=-1), train=False)["logits"]
-    np.testing.assert_array_equal(got, want)
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [(dict(depth=101), "depth is 101"), (dict(consensus="max"), "consensus is 'max'")],

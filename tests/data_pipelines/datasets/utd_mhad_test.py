@@ -280,7 +280,7 @@ def test_a_recording_with_depth_is_read_for_prediction(depth_dir):
     paths = [file(depth_dir, "a2_s1_t2", m) for m in ("skeleton", "depth")]
     example = utd_mhad.read_recording(paths)
     assert sorted(example) == ["key", "view_ids", "view_mask", "views"]
-    assert sorted(example["views"][0]) == ["depth", "joints", "key", "skeleton"]
+    assert sorted(example["views"][0]) == ["depth", "ir", "joints", "key", "skeleton"]
     assert "joints" not in utd_mhad.read_recording(paths[1:])["views"][0]
     clip = np.full((60, 80, 99), 2000, np.uint16)
     raw_files.write_utd(depth_dir, "a2_s1_t2", d_depth=clip)
