@@ -1,4 +1,4 @@
-"""The split and label files of PKU-MMD phase 1."""
+"""The raw files of PKU-MMD phase 1: videos listed, splits and labels read."""
 
 import itertools
 import pathlib
@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from data_pipelines import raw
 from data_pipelines.errors import DataError
-from data_pipelines.pku_names import CLASSES, parse
+from data_pipelines.pku_names import CLASSES, MODALITIES, SIZES, by_rule, parse
 
+LABELS = "Train_Label_PKU_final"
 SPLIT_FILE = re.compile(r"cross[-_ ]?(view|subject)(_v\d+)?\.txt", re.IGNORECASE)
 PROTOCOLS = {"cview": "view", "csub": "subject"}
 """Protocol -> what the name of its split file says."""
@@ -33,6 +34,20 @@ class Splits(NamedTuple):
         """All videos that the files name."""
         return set(itertools.chain.from_iterable(self.sides.values()))
 
+    def of(self, name: str) -> dict[str, str]:
+        """Protocol -> the side of a video, by the rule where there is no file."""
+        ruled = {p: by_rule(name, p) for p in SIZES if p not in self.files}
+        given = {p: side[name] for p, side in self.sides.items() if name in side}
+        return ruled | given
+
+    def lacking(self, name: str) -> list[str]:
+        """A sentence on each protocol whose file does not name a video."""
+        return [
+            f"{path}: {name} is not in it and so in no split of {protocol}"
+            for protocol, path in self.files.items()
+            if name not in self.sides[protocol]
+        ]
+
 
 class Instances(NamedTuple):
     """What a label file says.
@@ -46,6 +61,55 @@ class Instances(NamedTuple):
     found: list[list[int]]
     faults: tuple[str, ...]
     notes: tuple[str, ...]
+
+
+def find(raw_dir: pathlib.Path) -> raw.Found:
+    """List the videos of the official layout.
+
+    Args:
+      raw_dir: folder with `RGB_VIDEO`, `IR_VIDEO` and `Train_Label_PKU_final`.
+
+    Returns:
+      The videos that have both files, labels and a side in a split, and why others
+      cannot be used; missing are those that only a split or a label file names. The
+      details of a recording are its `sides`, `labels`, the path of its label file, and
+      `faults`, on protocols that it is not part of.
+
+    Raises:
+      DataError: if a folder is missing, or a split file is not what its name says.
+    """
+    catalogue = raw.Catalogue(MODALITIES)
+    for modality in MODALITIES:
+        for path in raw.listing(raw_dir / f"{modality.upper()}_VIDEO", "*"):
+            name = path.name.removesuffix(".avi")
+            try:
+                parse(name)
+            except DataError as error:
+                catalogue.refuse(path, str(error))
+                continue
+            catalogue.add(modality, name, path)
+    labels = {path.stem for path in raw.listing(raw_dir / LABELS, "*-[LMR].txt")}
+    splits = find_splits(raw_dir)
+
+    def make(key: str, paths: dict[str, pathlib.Path]) -> raw.Recording:
+        details = {
+            "sides": splits.of(key),
+            "labels": str(raw_dir / LABELS / f"{key}.txt"),
+            "faults": splits.lacking(key),
+        }
+        return raw.Recording(key, 0, parse(key).number, details, paths)
+
+    found = catalogue.found(make, required=MODALITIES, grid=splits.names | labels)
+    usable, faults = [], dict(found.faults)
+    for recording in found.recordings:
+        details = recording.details
+        if recording.key not in labels:
+            faults[recording.key] = f"{details['labels']}: there is no such file"
+        elif not details["sides"]:
+            faults[recording.key] = "; ".join(details["faults"])
+        else:
+            usable.append(recording)
+    return found._replace(recordings=usable, faults=faults)
 
 
 def find_splits(raw_dir: pathlib.Path) -> Splits:

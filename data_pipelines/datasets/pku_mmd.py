@@ -23,36 +23,27 @@ References:
   Human Action Understanding*, ACM Multimedia Workshop 2017, arXiv:1703.07475.
 """
 
-import collections
 import pathlib
-import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from data_pipelines import builder, chunks, raw, stored, video
-from data_pipelines.dataset import Dataset, Example, Row, check, hold_out
+from data_pipelines import builder, chunks, pku_spans, raw, stored, video
+from data_pipelines.dataset import Dataset, Example, check, hold_out
 from data_pipelines.errors import DataError
-from data_pipelines.pku_files import TOLERANCE, find_splits, read_labels
+from data_pipelines.pku_files import TOLERANCE, find, read_labels
 from data_pipelines.pku_names import (
-    CAMERAS,
     CLASSES,
-    SIZES,
-    by_rule,
-    parse,
+    MODALITIES,
+    NAME,
+    check_protocol,
     place,
+    shown,
     video_number,
-    window_key,
 )
 from data_pipelines.views import alone, grouped
 
 TOPOLOGY = "kinect_v2"
-REQUIRED = ("rgb", "ir")
-LABELS = "Train_Label_PKU_final"
-KIND = re.compile(r"(.+)_(rgb|ir)")
-"""A file outside the official folders says in its name what it shows."""
-Chunks = dict[str, tuple[stored.Entry, ...]]
-"""Name of a video -> the index entries of its chunks, the first with all details."""
 
 
 def read(
@@ -74,62 +65,11 @@ def read(
     return video.read(path, modality, short_side=short_side)
 
 
-def find(raw_dir: pathlib.Path) -> raw.Found:
-    """List the videos of the official layout.
-
-    Args:
-      raw_dir: folder with `RGB_VIDEO`, `IR_VIDEO` and `Train_Label_PKU_final`.
-
-    Returns:
-      The videos that have both files, labels and a side in a split, and why others
-      cannot be used; missing are those that a split or a label file names.
-
-    Raises:
-      DataError: if a folder is missing, or a split file is not what its name says.
-    """
-    catalogue = raw.Catalogue(REQUIRED)
-    for modality in REQUIRED:
-        for path in raw.listing(raw_dir / f"{modality.upper()}_VIDEO", "*"):
-            name = path.name.removesuffix(".avi")
-            try:
-                parse(name)
-            except DataError as error:
-                catalogue.refuse(path, str(error))
-                continue
-            catalogue.add(modality, name, path)
-    labels = {path.stem: path for path in raw.listing(raw_dir / LABELS, "*-[LMR].txt")}
-    splits = find_splits(raw_dir)
-
-    def make(key: str, paths: dict[str, pathlib.Path]) -> raw.Recording:
-        given = {p: by_rule(key, p) for p in SIZES if p not in splits.files}
-        given |= {p: named[key] for p, named in splits.sides.items() if key in named}
-        lacking = [
-            f"{path}: {key} is not in it, and in no split of {protocol}"
-            for protocol, path in splits.files.items()
-            if protocol not in given
-        ]
-        details = {"sides": given, "labels": labels.get(key), "faults": lacking}
-        return raw.Recording(key, 0, parse(key).number, details, paths)
-
-    grid = splits.names | labels.keys()
-    found = catalogue.found(make, required=REQUIRED, grid=grid)
-    usable, faults = [], dict(found.faults)
-    for recording in found.recordings:
-        key, details = recording.key, recording.details
-        if not details["labels"]:
-            faults[key] = f"{raw_dir / LABELS / key}.txt: there is no such file"
-        elif not details["sides"]:
-            faults[key] = "; ".join(details["faults"])
-        else:
-            usable.append(recording)
-    return found._replace(recordings=usable, faults=faults)
-
-
 def _disagree(fields: dict[str, raw.Arrays]) -> dict[str, str]:
     """Infrared video much longer or shorter than the colour video."""
-    if not set(REQUIRED) <= fields.keys():
+    if not set(MODALITIES) <= fields.keys():
         return {}
-    rgb, ir = (len(fields[name][f"{name}_ends"]) for name in REQUIRED)
+    rgb, ir = (len(fields[name][f"{name}_ends"]) for name in MODALITIES)
     if abs(rgb - ir) <= TOLERANCE:
         return {}
     return {"ir": f"{ir} frames, but the colour video has {rgb}"}
@@ -138,36 +78,33 @@ def _disagree(fields: dict[str, raw.Arrays]) -> dict[str, str]:
 def _parts(recording: raw.Recording, fields: dict[str, raw.Arrays]) -> raw.Parts:
     """The chunks of one video; the first says all that is known of it."""
     details, name = recording.details, recording.key
-    frames = {m: len(fields[m][f"{m}_ends"]) for m in REQUIRED}
+    frames = {m: len(fields[m][f"{m}_ends"]) for m in MODALITIES}
+    path = pathlib.Path(details["labels"])
     try:
-        labels = read_labels(details["labels"], min(frames.values()))
+        labels = read_labels(path, min(frames.values()))
     except DataError as error:
         return raw.Parts([], (str(error),))
     faults = (*details["faults"], *labels.faults)
     if not labels.found:
-        reason = f"{details['labels']}: no action in it that can be used"
-        return raw.Parts([], (*faults, reason))
-    known = {
-        "frames": frames,
-        "instances": labels.found,
-        "sides": details["sides"],
-    }
+        return raw.Parts([], (*faults, f"{path}: no action in it that can be used"))
+    sides = details["sides"]
+    known = {"frames": frames, "instances": labels.found, "sides": sides}
     records = []
     for start in range(0, max(frames.values()), chunks.LENGTH):
         own = {"video": name, "start": start, **({} if start else known)}
         key = f"{name}_{start // chunks.LENGTH:04}"
-        pieces = {m: chunks.cut(m, fields[m], start) for m in REQUIRED}
+        pieces = {m: chunks.cut(m, fields[m], start) for m in MODALITIES}
         records.append((recording._replace(key=key, details=own), pieces))
     return raw.Parts(records, faults, labels.notes)
 
 
 LAYOUT = raw.Layout(
     name="pku_mmd",
-    fields={name: {name: (None,), f"{name}_ends": (None,)} for name in REQUIRED},
-    required=REQUIRED,
+    fields={name: {name: (None,), f"{name}_ends": (None,)} for name in MODALITIES},
+    required=MODALITIES,
     find=find,
     read=read,
-    dtypes=video.dtypes(*REQUIRED),
+    dtypes=video.dtypes(*MODALITIES),
     disagree=_disagree,
     parts=_parts,
     short_side=video.SHORT_SIDE,
@@ -185,7 +122,7 @@ def load(
     *,
     data_dir: str | None = None,
     protocol: str = "cview",
-    modalities: tuple[str, ...] = REQUIRED,
+    modalities: tuple[str, ...] = MODALITIES,
     end_inclusive: bool = False,
     windows: Collection[tuple[int, int]] = (),
     holdout: Collection[int] = (),
@@ -217,23 +154,29 @@ def load(
       DataError: if it is not prepared, lacks a modality, or splits are not what they
         should be.
     """
-    _check_options(protocol, modalities)
+    check_protocol(protocol)
+    if not modalities or not set(modalities) <= set(MODALITIES):
+        raise DataError(f"pku_mmd has rgb and ir, not {list(modalities)}")
     built = stored.open_built(LAYOUT.name, data_dir)
-    sides = _sides(built, protocol)
+    sides = pku_spans.sides(built, protocol)
     if strict:
-        _refuse_other_size(built, sides, protocol)
+        pku_spans.check_size(built, sides, protocol)
     fields = {name: name for name in modalities}
     splits = {
         side: chunks.Spans(
-            built.folder, videos, tuple(_actions(videos, end_inclusive)), fields
+            built.folder,
+            videos,
+            tuple(pku_spans.actions(videos, end_inclusive=end_inclusive)),
+            fields,
         )
         for side, videos in sides.items()
     }
     whole = Dataset(LAYOUT.name, CLASSES, splits, TOPOLOGY, tuple(modalities))
     held = hold_out(check(whole, disjoint=protocol == "csub"), holdout)
     if windows:
-        slid = tuple(_windows(sides["test"], windows))
-        held.splits["windows"] = chunks.Spans(built.folder, sides["test"], slid, fields)
+        slid = tuple(pku_spans.windows(sides["test"], windows))
+        source = chunks.Spans(built.folder, sides["test"], slid, fields)
+        held = held._replace(splits={**held.splits, "windows": source})
     return grouped(check(held, disjoint=False), place, views=1, main_view="each")
 
 
@@ -246,78 +189,19 @@ def ground_truth(*, data_dir: str | None = None, protocol: str = "cview") -> np.
 
     Returns:
       Int64 [G 4]: label from 1, start, end, both as the label files have them, and
-      `pku_names.video_number`.
+      `pku_names.video_number`. What was skipped when it was prepared is not among them.
 
     Raises:
       DataError: if it is not prepared, or the protocol is unknown.
     """
-    _check_options(protocol, REQUIRED)
-    test = _sides(stored.open_built(LAYOUT.name, data_dir), protocol)["test"]
+    check_protocol(protocol)
+    test = pku_spans.sides(stored.open_built(LAYOUT.name, data_dir), protocol)["test"]
     found = [
         (*instance, video_number(name))
         for name, (first, *_) in test.items()
         for instance in first["instances"]
     ]
     return np.array(found, np.int64).reshape(-1, 4)
-
-
-def _check_options(protocol: str, modalities: Collection[str]) -> None:
-    if protocol not in SIZES:
-        raise DataError(f"pku_mmd has the protocols {sorted(SIZES)}, not {protocol!r}")
-    if not modalities or not set(modalities) <= set(REQUIRED):
-        raise DataError(f"pku_mmd has rgb and ir, not {list(modalities)}")
-
-
-def _sides(built: stored.Stored, protocol: str) -> dict[str, Chunks]:
-    """The videos that train and those that test."""
-    videos = collections.defaultdict(list)
-    for entry in built.index:
-        videos[entry["video"]].append(entry)
-    sides: dict[str, Chunks] = {"train": {}, "test": {}}
-    for name, entries in videos.items():
-        side = entries[0]["sides"].get(protocol)
-        if side:
-            sides[side][name] = tuple(entries)
-    return sides
-
-
-def _refuse_other_size(
-    built: stored.Stored, sides: dict[str, Chunks], protocol: str
-) -> None:
-    got = tuple(len(videos) for videos in sides.values())
-    if got == SIZES[protocol]:
-        return
-    lost = sorted(
-        {e["key"] for e in built.report["skipped"]} - set().union(*sides.values())
-    )
-    lost += built.report["missing"]
-    named = ", ".join(lost[:5]) + (" ..." if len(lost) > 5 else "")
-    raise DataError(
-        f"pku_mmd has {got[0]} training and {got[1]} test videos, the protocol "
-        f"{SIZES[protocol][0]} and {SIZES[protocol][1]}; strict=False takes what there "
-        "is" + (f" (missing: {named})" if lost else "")
-    )
-
-
-def _actions(videos: Chunks, end_inclusive: bool) -> Iterator[chunks.Span]:
-    for name, (first, *_) in videos.items():
-        frames = min(first["frames"].values())
-        for place_, (label, start, end) in enumerate(first["instances"]):
-            row = Row(f"{name}_i{place_:02}", label - 1, first["subject"])
-            stop = min(end + end_inclusive, frames)
-            yield chunks.Span(row, name, start, stop)
-
-
-def _windows(
-    videos: Chunks, sizes: Collection[tuple[int, int]]
-) -> Iterator[chunks.Span]:
-    for name, (first, *_) in videos.items():
-        frames = min(first["frames"].values())
-        # Windows of two strides may coincide; each is an example once.
-        every = {pair for size in sizes for pair in chunks.windows(frames, *size)}
-        for start, stop in sorted(every):
-            row = Row(window_key(name, start, stop), 0, first["subject"])
-            yield chunks.Span(row, name, start, stop)
 
 
 def read_recording(paths: Sequence[str | pathlib.Path]) -> Example:
@@ -336,7 +220,7 @@ def read_recording(paths: Sequence[str | pathlib.Path]) -> Example:
     """
     example: Example = {}
     for path in map(pathlib.Path, paths):
-        key, modality = _shown(path)
+        key, modality = shown(path)
         if example.setdefault("key", key) != key:
             raise DataError(f"{path} is not of the recording {example['key']}")
         if modality in example:
@@ -344,24 +228,11 @@ def read_recording(paths: Sequence[str | pathlib.Path]) -> Example:
         example[modality] = video.frames(modality, read(modality, path).arrays)
     if not example:
         raise DataError("pku_mmd: a recording is a colour video, an infrared or both")
-    lengths = [len(example[name]) for name in REQUIRED if name in example]
+    lengths = [len(example[name]) for name in MODALITIES if name in example]
     if max(lengths) - min(lengths) > TOLERANCE:
         raise DataError(
             f"{example['key']}: the infrared video has {lengths[1]} frames, but the "
             f"colour video {lengths[0]}"
         )
-    camera = example["key"][-1:]
-    return alone(example, camera=max(CAMERAS.find(camera), 0))
-
-
-def _shown(path: pathlib.Path) -> tuple[str, str]:
-    """The name of a recording and the modality of one of its files."""
-    folders = {f"{name.upper()}_VIDEO": name for name in REQUIRED}
-    if match := KIND.fullmatch(path.stem):
-        return match[1], match[2]
-    if path.parent.name in folders:
-        return path.stem, folders[path.parent.name]
-    raise DataError(
-        f"{path}: colour or infrared? Put it into a folder RGB_VIDEO or IR_VIDEO, or "
-        "name it ..._rgb.avi or ..._ir.avi"
-    )
+    key = example["key"]
+    return alone(example, camera=place(key).camera if NAME.match(key) else 0)

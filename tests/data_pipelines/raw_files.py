@@ -188,3 +188,67 @@ def ntu(folder, names, *, lengths=None, size=(36, 64), pairs=(), seed=0):
         clip = rng.integers(0, 255, (count, *size, 3), np.uint8)
         write_avi(folder / "nturgb+d_rgb" / f"{name}_rgb.avi", clip)
     return folder
+
+
+def ntu_infrared(folder, names, *, rgb=20, ir=18):
+    """Recordings of NTU RGB+D in two spectra; `rgb` and `ir` are frames."""
+    grey = ((20, 20, 20), (220, 220, 220))
+    for seed, name in enumerate(names):
+        shot = numbered(rgb, size=(36, 64), seed=seed)
+        write_avi(folder / "nturgb+d_rgb" / f"{name}_rgb.avi", shot)
+        seen = numbered(ir, size=(40, 48), seed=seed, colours=grey)
+        write_avi(folder / "nturgb+d_ir" / f"{name}_ir.avi", seen)
+    return folder
+
+
+PKU_LINES = ("4,10,40,2", "51,60,131,1")
+"""Two actions of a video of PKU-MMD, the second of them in three chunks."""
+
+
+def numbered(frames, *, size, seed=0, colours=((20, 30, 60), (230, 200, 40))):
+    """Frames that show their numbers: bar b is of the second colour where bit b is set."""
+    height, width = size
+    bits = np.arange(frames)[:, None] >> np.arange(8) & 1
+    bars = np.asarray(colours, np.uint8)[np.repeat(bits, width // 8, axis=1)]
+    clip = np.repeat(bars[:, None], height, axis=1)
+    # No two videos are alike.
+    noise = np.random.default_rng(seed).integers(0, 255, (4, clip.shape[2], 3))
+    clip[:, -4:] = noise
+    return clip
+
+
+def numbers_shown(clip):
+    """The numbers of frames [T H W C] of `numbered`."""
+    *_, height, width, _ = clip.shape
+    bars = clip[:, : height - 8].mean(axis=(1, 3)).reshape(len(clip), 8, width // 8)
+    return ((bars[..., 1:-1].mean(-1) > 110) << np.arange(8)).sum(-1)
+
+
+def write_pku(folder, name, lines=PKU_LINES, *, rgb=200, ir=200):
+    """One video of PKU-MMD, its twin and its labels; `rgb` and `ir` are frames."""
+    seed = int(name[:4]) + 1000 * "LMR".index(name[5])
+    shot = numbered(rgb, size=(36, 64), seed=seed)
+    write_avi(folder / "RGB_VIDEO" / f"{name}.avi", shot)
+    grey = ((20, 20, 20), (220, 220, 220))
+    seen = numbered(ir, size=(40, 48), seed=seed, colours=grey)
+    write_avi(folder / "IR_VIDEO" / f"{name}.avi", seen)
+    path = folder / "Train_Label_PKU_final" / f"{name}.txt"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join(lines) + "\n")
+
+
+def pku_mmd(folder, names, **options):
+    """Videos of PKU-MMD by name; returns the folder."""
+    for name in names:
+        write_pku(folder, name, **options)
+    return folder
+
+
+def write_pku_split(path, train, test):
+    """A split file, its titles misspelt as in the published ones; returns its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        f"Training videos: \n{', '.join(train)}, \n"
+        f"Validataion videos: \n{', '.join(test)}, \n"
+    )
+    return path
