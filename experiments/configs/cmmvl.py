@@ -33,6 +33,8 @@ class Scale(NamedTuple):
       short: short side of a person's box in training, before the crop.
       maps: height and width of the heatmaps in training and at the test.
       crop: height and width of what the student sees.
+      flip: share of the training examples that are mirrored; none where classes differ
+        as left and right do, and then nothing is mirrored at the test either.
       teacher: network.
       student: network.
       optimizers: of the teacher and the student.
@@ -46,6 +48,7 @@ class Scale(NamedTuple):
     short: int
     maps: tuple[tuple[int, int], tuple[int, int]]
     crop: tuple[int, int]
+    flip: float
     teacher: dict
     student: dict
     optimizers: tuple[dict, dict]
@@ -59,6 +62,7 @@ def small(
     crop: tuple[int, int],
     *,
     epochs: tuple[int, int] = (24, 16),
+    flip: float = 0.0,
 ) -> Scale:
     """A few channels and small pictures: for two CPU cores.
 
@@ -72,6 +76,7 @@ def small(
         short=28,
         maps=((24, 24), (24, 24)),
         crop=crop,
+        flip=flip,
         teacher=dict(name="posec3d", width=8, blocks=(1, 1, 1), dropout=0.2),
         student=dict(name="i3d", width=0.125, dropout=0.2),
         optimizers=(
@@ -92,6 +97,7 @@ NTU = Scale(
     short=64,
     maps=((56, 56), (64, 64)),
     crop=(224, 224),
+    flip=0.5,
     teacher=dict(name="posec3d"),
     student=dict(name="i3d"),
     optimizers=(
@@ -104,7 +110,7 @@ NTU = Scale(
 
 SCALES = {
     "synthetic": small("rgb", (48, 48), (40, 40), epochs=(40, 28)),
-    "nw_ucla": small("depth", (128, 128), (40, 40)),
+    "nw_ucla": small("depth", (128, 128), (40, 40), flip=0.5),
     "utd_mhad": small("depth", (60, 80), (56, 56), epochs=(60, 40)),
     **dict.fromkeys(("ntu60_csub", "ntu60_cview", "ntu120_csub", "ntu120_cset"), NTU),
 }
@@ -115,15 +121,16 @@ def maps(scale: Scale, kind: str, *, clips: int = 1) -> dict:
     train, test = scale.maps
     drawn = dict(frame=scale.frame, topology="data", kind=kind)
     plain = dict(function="heatmaps.plain", size=test, **drawn)
-    many = (
-        dict(function="video.clips", names=("heatmaps",), count=clips),
-        dict(function="heatmaps.double", topology="data", kind=kind),
-    )
+    many = (dict(function="video.clips", names=("heatmaps",), count=clips),)
+    double = (dict(function="heatmaps.double", topology="data", kind=kind),)
+    changed = dict(size=train, short=scale.short, flip=scale.flip)
     return dict(
-        augment=(
-            dict(function="heatmaps.augmented", size=train, short=scale.short, **drawn),
+        augment=(dict(function="heatmaps.augmented", **changed, **drawn),),
+        prepare=(
+            plain,
+            *(many if clips > 1 else ()),
+            *(double if clips > 1 and scale.flip else ()),
         ),
-        prepare=(plain, *many) if clips > 1 else (plain,),
     )
 
 
@@ -144,7 +151,7 @@ def seen(scale: Scale) -> tuple[dict, ...]:
     video = scale.video
     return (
         dict(function="video.random_crop", name=video, size=scale.crop),
-        dict(function="video.random_flip", names=(video,)),
+        dict(function="video.random_flip", names=(video,), probability=scale.flip),
         dict(function="video.normalise", name=video),
     )
 
@@ -155,15 +162,14 @@ ONE_VIEW = (dict(function="video.main_view"),)
 def tested(scale: Scale, *, clips: int = 1) -> tuple[dict, ...]:
     """What a student is shown at inference: the centre of one clip, or of several."""
     video = scale.video
-    many = (
-        dict(function="video.clips", names=(video,), count=clips),
-        dict(function="video.double", name=video),
-    )
+    many = (dict(function="video.clips", names=(video,), count=clips),)
+    double = (dict(function="video.double", name=video),)
     return (
         *ONE_VIEW,
         dict(function="video.center_crop", name=video, size=scale.crop),
         dict(function="video.normalise", name=video),
         *(many if clips > 1 else ()),
+        *(double if clips > 1 and scale.flip else ()),
     )
 
 

@@ -34,6 +34,8 @@ class Scale(NamedTuple):
       rich: the teacher's modality; the student's is ``ir``.
       short: short side of a picture at the test, before the crop.
       crop: height and width of what networks see.
+      flip: share of the training examples that are mirrored; none where classes differ
+        as left and right do.
       width: channels of the first stage of either network.
       dropout: rate.
       statistics: mean and deviation of pixels.
@@ -46,6 +48,7 @@ class Scale(NamedTuple):
     rich: str
     short: int
     crop: tuple[int, int]
+    flip: float
     width: int
     dropout: float
     statistics: dict
@@ -64,6 +67,7 @@ def small(
         rich=rich,
         short=crop + crop // 8,
         crop=(crop, crop),
+        flip=0.0,
         width=8,
         dropout=0.2,
         statistics=dict(mean=(0.5,), deviation=(0.5,)),
@@ -85,6 +89,7 @@ def published(epochs: int, dkd_weight: float) -> Scale:
         rich="rgb",
         short=256,
         crop=(224, 224),
+        flip=0.5,
         width=64,
         dropout=0.5,
         statistics=dict(mean=(0.485, 0.456, 0.406), deviation=(0.229, 0.224, 0.225)),
@@ -108,7 +113,7 @@ def shown(scale: Scale, name: str) -> tuple[dict, ...]:
     both = (scale.rich, "ir")
     return (
         dict(function="pairs.multi_scale_crop", names=both, size=scale.crop),
-        dict(function="video.random_flip", names=both),
+        dict(function="video.random_flip", names=both, probability=scale.flip),
         dict(function="video.main_view", names=(name,)),
         dict(function="video.normalise", name=name, **scale.statistics),
     )

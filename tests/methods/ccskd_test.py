@@ -3,6 +3,7 @@
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -52,7 +53,7 @@ def at(epoch, **options):
 @pytest.mark.parametrize("epoch", [0, 60, 61, 159, 160])
 def test_the_loss_is_the_sum_of_its_parts_under_the_weights_of_the_epoch(epoch):
     loss, state, metrics, _ = at(epoch)
-    now = ccskd.weights(np.float32(epoch))
+    now = ccskd.weights(jnp.float32(epoch))
     parts = ("ce", "guided", "kl", "channel", "relation")
     want = sum(getattr(now, name) * metrics[name] for name in parts)
     np.testing.assert_allclose(loss, want, rtol=1e-5)
@@ -66,7 +67,7 @@ def test_the_schedule_is_the_originals_whatever_the_number_of_steps():
         state = {**state, common.STEP: state[common.STEP] + step}
         batch = videos.batch(padding=1)
         (loss, (_, metrics)), _ = run(params, state, frozen(), batch, KEY)
-        now = ccskd.weights(np.float32(epoch))
+        now = ccskd.weights(jnp.float32(epoch))
         parts = ("ce", "guided", "kl", "channel", "relation")
         want = sum(getattr(now, name) * metrics[name] for name in parts)
         np.testing.assert_allclose(loss, want, rtol=1e-5, err_msg=str((steps, step)))
@@ -120,6 +121,6 @@ def test_a_few_steps_lower_the_loss():
 def test_what_makes_no_sense_is_refused():
     with pytest.raises(ValueError, match="has one teacher"):
         ccskd.make(network=STUDENT, teachers={}, adapter=CONNECTOR, total_steps=1)
-    stages = (videos.batch()["ir"],)
+    stages, mask = (videos.batch()["ir"],), videos.batch()["mask"]
     with pytest.raises(ValueError, match="1 stages of the student stand against 2"):
-        ccskd.channel_terms(stages, stages * 2, None, mask=videos.batch()["mask"])
+        ccskd.channel_terms(stages, stages * 2, CONNECTOR, mask=mask)
