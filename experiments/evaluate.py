@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 from data_pipelines import loader
 from data_pipelines.dataset import Source, fixed
 from experiments import checkpoints
-from experiments.build import build, build_mesh
+from experiments.build import Experiment, build, build_mesh
 from experiments.errors import RunError
 from experiments.state import init_states
 from kdjax import core, metrics, parallel
@@ -75,8 +75,9 @@ def predict(
 
 
 def summary(predictions: Predictions) -> dict[str, float]:
-    """Accuracy, macro F1 and mean class accuracy, in [0, 1], and the count.
+    """Accuracy, macro F1, mean class accuracy and mAP, in [0, 1], and the count.
 
+    The mean average precision ranks each class by its probability over all examples.
     Where several cameras saw the examples, ``accuracy_camera_C`` of each as well.
     """
     logits, label = jnp.asarray(predictions.logits), jnp.asarray(predictions.label)
@@ -87,10 +88,13 @@ def summary(predictions: Predictions) -> dict[str, float]:
         f"{OF_CAMERA}{camera}": float(right[predictions.camera == camera].mean())
         for camera in (cameras if len(cameras) > 1 else ())
     }
+    truth = jax.nn.one_hot(label, logits.shape[-1])
+    ranked = metrics.mean_average_precision(jax.nn.softmax(logits), truth)
     return {
         "accuracy": int(jnp.trace(counts)) / int(counts.sum()),
         "macro_f1": float(metrics.macro_f1(counts)),
         "mean_class_accuracy": float(metrics.mean_class_accuracy(counts)),
+        "mean_ap": float(ranked),
         **by_camera,
         "examples": int(counts.sum()),
     }
@@ -109,16 +113,26 @@ def read(path: epath.Path) -> Predictions:
         return Predictions(**{name: found[name] for name in Predictions._fields})
 
 
+def restored(
+    experiment: Experiment, workdir: epath.Path, mesh: Mesh
+) -> tuple[int, dict[str, TrainState]]:
+    """The step and the train states of a run's newest whole checkpoint.
+
+    Raises:
+      RunError: where there is none.
+    """
+    found = checkpoints.restore(workdir / "checkpoints", init_states(experiment, mesh))
+    if found is None:
+        raise RunError(f"there is no checkpoint in {workdir}")
+    step, states, _ = found
+    return step, states
+
+
 def main(config: ml_collections.ConfigDict, workdir: epath.Path, flags: Any) -> None:
     """Prints, as one line of JSON, the numbers of a run's newest whole checkpoint."""
     del flags
     experiment, mesh = build(config), build_mesh(config)
-    restored = checkpoints.restore(
-        workdir / "checkpoints", init_states(experiment, mesh)
-    )
-    if restored is None:
-        raise RunError(f"there is no checkpoint in {workdir}")
-    step, states, _ = restored
+    step, states = restored(experiment, workdir, mesh)
     results = {
         name: {
             split: summary(

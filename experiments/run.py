@@ -23,6 +23,7 @@ MODES = {
     "train": "train",
     "eval": "evaluate",
     "predict": "predict",
+    "detect": "detect",
     "report": "report",
     "table": "table",
     "benchmark": "benchmark",
@@ -34,7 +35,7 @@ _CONFIG = config_flags.DEFINE_config_file(
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run.")
 _MODE = flags.DEFINE_enum("mode", "train", list(MODES), "What to do.")
-_ROLE = flags.DEFINE_string("role", "student", "predict: which network.")
+_ROLE = flags.DEFINE_string("role", "student", "predict, detect: which network.")
 _INPUT = flags.DEFINE_multi_string(
     "input", [], "predict: the raw files of one recording, joined by commas."
 )

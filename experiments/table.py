@@ -27,7 +27,13 @@ from experiments.checkpoints import write_text
 from experiments.errors import RunError
 from experiments.workdir import check_config, locked
 
-MEASURES = ("accuracy", "macro_f1")
+MEASURES = {
+    "accuracy": "accuracy %",
+    "macro_f1": "macro F1 %",
+    "mean_class_accuracy": "mean class accuracy %",
+    "mean_ap": "mAP %",
+}
+"""Numbers that a table may show, and their titles."""
 ROW_KEYS = {"name", "roles", "set", "paper", "replay", "baseline", "average"}
 
 
@@ -129,29 +135,41 @@ def spread(values: list[float]) -> str:
     return f"{mean} ± {statistics.stdev(values):.2f}" if len(values) > 1 else mean
 
 
-def lines(rows: list[dict], found: dict[str, list[dict]], baseline: str) -> list[str]:
-    """The table as Markdown; accuracies are paired by seed with the row `baseline`.
+def lines(
+    rows: list[dict],
+    found: dict[str, list[dict]],
+    baseline: str,
+    *,
+    measures: tuple[str, ...] = ("accuracy", "macro_f1"),
+) -> list[str]:
+    """The table as Markdown; the first measure is paired by seed with `baseline`.
 
     Only numbers of the role that the baseline reports are: "" pairs nothing.
+
+    Raises:
+      RunError: where a measure is unknown.
     """
+    if unknown := sorted(set(measures) - set(MEASURES)) or not measures:
+        raise RunError(f"config.measures has {unknown}: some of {sorted(MEASURES)}")
     paired_to = f"paired to {baseline}" if baseline else "paired"
-    head = ["row", "role", "accuracy %", "macro F1 %", paired_to, "paper"]
+    titles = [MEASURES[measure] for measure in measures]
+    head = ["row", "role", *titles, paired_to, "paper"]
     out = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     base = next((row for row in rows if row["name"] == baseline), {})
     (base_role,) = base.get("roles", ("student",))
     reference = [
-        scores(each, base_role, "accuracy") for each in found.get(baseline, ())
+        scores(each, base_role, measures[0]) for each in found.get(baseline, ())
     ]
     for row in rows:
         for role in row.get("roles", ("student",)):
             values = {
                 m: [scores(each, role, m) for each in found[row["name"]]]
-                for m in MEASURES
+                for m in measures
             }
-            gains = [a - b for a, b in zip(values["accuracy"], reference)]
+            gains = [a - b for a, b in zip(values[measures[0]], reference)]
             paired = spread(gains) if gains and role == base_role else ""
             paper = " / ".join(f"{v:.2f}" for v in row.get("paper", ()))
-            cells = [row["name"], role, *(spread(values[m]) for m in MEASURES)]
+            cells = [row["name"], role, *map(spread, values.values())]
             out.append("| " + " | ".join([*cells, paired, paper]) + " |")
     return out
 
@@ -185,19 +203,19 @@ def main(config: ml_collections.ConfigDict, workdir: epath.Path, flags: Any) -> 
         seeds = [int(seed) for seed in flags.seeds]
     except ValueError as error:
         raise RunError(f"--seeds: {error}") from error
-    found = {}
+    found, (measure, *_) = {}, config.measures
     for seed in seeds:
         for row in wanted:
             take = average if "average" in row else functools.partial(run_row, config)
             results = take(row, seed, workdir)
             found.setdefault(row["name"], []).append(results)
             parts = (
-                f"{role} {scores(results, role, 'accuracy'):.2f} %"
+                f"{role} {scores(results, role, measure):.2f} %"
                 for role in row.get("roles", ("student",))
             )
             print(f"{row['name']}, seed {seed}: {', '.join(parts)}", file=sys.stderr)
     baseline = next((row["name"] for row in wanted if row.get("baseline")), "")
-    text = "\n".join(lines(wanted, found, baseline))
+    text = "\n".join(lines(wanted, found, baseline, measures=tuple(config.measures)))
     print(text)
     write_text(workdir / f"{flags.table}.md", text + "\n")
     write_text(

@@ -140,6 +140,53 @@ def mean_class_accuracy(confusion: Shaped[Array, "K K"]) -> Float[Array, ""]:
     return (recall * present).sum() / jnp.maximum(present.sum(), 1.0)
 
 
+def average_precision(
+    scores: Float[Array, "N K"], positive: Shaped[Array, "N K"]
+) -> Float[Array, "K"]:
+    r"""Average precision of every class over a whole data set.
+
+    .. math:: AP = \frac{1}{P} \sum_{i:\, y_i = 1} \frac{|\{j \le i : y_j = 1\}|}{i}
+
+    with the examples in falling order of their scores, of equal ones the first one
+    first. The public codes of multi-label recognition compute the same.
+
+    Args:
+      scores: higher where the class is more likely.
+      positive: 1 where the class is present.
+
+    Returns:
+      A number in [0, 1] by class, -1 where no example has it.
+
+    Raises:
+      ValueError: where the shapes disagree.
+    """
+    if scores.shape != positive.shape:
+        raise ValueError(f"scores have shape {scores.shape}, truth {positive.shape}")
+    order = jnp.argsort(-scores, axis=0, stable=True)
+    hits = jnp.take_along_axis(positive.astype(float), order, axis=0)
+    rank = jnp.arange(1, len(scores) + 1, dtype=float)[:, None]
+    total = hits.sum(axis=0)
+    found = (hits * jnp.cumsum(hits, axis=0) / rank).sum(axis=0)
+    return jnp.where(total > 0, found / jnp.maximum(total, 1.0), -1.0)
+
+
+def mean_average_precision(
+    scores: Float[Array, "N K"], positive: Shaped[Array, "N K"]
+) -> Float[Array, ""]:
+    """Average precision, averaged over the classes that are present.
+
+    Args:
+      scores: see `average_precision`.
+      positive: the same.
+
+    Returns:
+      A number in [0, 1]; zero where no class is present.
+    """
+    each = average_precision(scores, positive)
+    present = (each >= 0).astype(float)
+    return (each * present).sum() / jnp.maximum(present.sum(), 1.0)
+
+
 def _weighted(
     hit: Bool[Array, "*B"], mask: Float[Array, "*B"] | None
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:

@@ -160,3 +160,33 @@ def test_bad_input_is_refused():
     for k in (0, 7):
         with pytest.raises(ValueError, match=f"k is {k} where there are 6 classes"):
             metrics.top_k_accuracy(logits, label, k=k)
+
+
+def test_average_precision_is_scikit_learns_where_no_scores_are_equal():
+    rng = np.random.default_rng(5)
+    scores, truth = rng.permuted(np.arange(300.0)).reshape(60, 5), rng.random((60, 5))
+    truth = (truth < [0.1, 0.3, 0.5, 0.9, 0.0]).astype(int)
+    got = metrics.average_precision(jnp.asarray(scores), jnp.asarray(truth))
+    want = [
+        sklearn_metrics.average_precision_score(*pair)
+        for pair in zip(truth.T, scores.T)
+        if pair[0].any()
+    ]
+    np.testing.assert_allclose(got[:4], want, rtol=1e-6)
+    assert got[4] == -1
+    mean = metrics.mean_average_precision(jnp.asarray(scores), jnp.asarray(truth))
+    np.testing.assert_allclose(mean, np.mean(want), rtol=1e-6)
+
+
+def test_of_equal_scores_the_first_example_ranks_first():
+    scores, truth = jnp.zeros((4, 1)), jnp.array([[1], [0], [1], [0]])
+    np.testing.assert_allclose(
+        metrics.average_precision(scores, truth), (1 + 2 / 3) / 2
+    )
+
+
+def test_without_a_positive_the_mean_is_zero_and_shapes_must_agree():
+    empty = metrics.mean_average_precision(jnp.zeros((3, 2)), jnp.zeros((3, 2)))
+    assert empty == 0
+    with pytest.raises(ValueError, match="scores have shape"), unchecked_types():
+        metrics.average_precision(jnp.zeros((3, 2)), jnp.zeros((3, 1)))

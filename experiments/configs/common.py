@@ -168,6 +168,7 @@ def base(data: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
             eval_every=10,
             checkpoint_every=500,
             keep_checkpoints=2,
+            measures=("accuracy", "macro_f1"),
             tables={},
         )
     )

@@ -47,6 +47,7 @@ NARROW = {
     "agcn": dict(width=4, blocks=(1, 1), hidden=8),
     "posec3d": dict(width=4, blocks=(1,)),
     "i3d": dict(width=0.02),
+    "tsn": dict(depth=18, width=2),
 }
 
 
@@ -116,7 +117,11 @@ def test_an_unknown_data_set_is_refused_in_a_sentence(page):
 
 @pytest.mark.parametrize(
     ("known", "dataset"),
-    [(known, name) for known in ("SIGNALS", "VIDEOS") for name in vars(common)[known]],
+    [
+        (known, name)
+        for known in ("SIGNALS", "VIDEOS", "PAIRS")
+        for name in vars(common)[known]
+    ],
 )
 def test_a_data_set_knows_its_options(known, dataset):
     options = dict(vars(common)[known][dataset])
@@ -162,22 +167,26 @@ def test_a_page_steps_twice_saves_and_resumes(page, tmp_path):
     )
 
 
-def shapes(experiment, name):
-    """The shapes of a role's train state, once its step has been traced."""
+def first_state(experiment, name):
+    """The shapes of a role's train state, its teachers' variables and a batch."""
     role = experiment.roles[name]
     batch = loader.gather(experiment.data.sources["train"], np.arange(role.batch_size))
     del batch["key"]
-    taught = {teacher: shapes(experiment, teacher) for teacher in role.teachers}
+    taught = {each: first_state(experiment, each)[0] for each in role.teachers}
     frozen = {teacher: (s.params, s.state) for teacher, s in taught.items()}
     init = functools.partial(core.init_state, role.method, role.optimizer)
+    return jax.eval_shape(init, jax.random.key(0), batch, frozen), frozen, batch
+
+
+def check_step(experiment, name):
+    """Traces the step of a role, which gives a train state of the same shapes."""
+    state, frozen, batch = first_state(experiment, name)
+    role = experiment.roles[name]
     step = functools.partial(core.train_step, role.method, role.optimizer)
-    key = jax.random.key(0)
-    state = jax.eval_shape(init, key, batch, frozen)
-    after, _ = jax.eval_shape(step, state, frozen, batch, key)
+    after, _ = jax.eval_shape(step, state, frozen, batch, jax.random.key(0))
     assert jax.tree.map(lambda s: (s.shape, s.dtype), after) == jax.tree.map(
         lambda s: (s.shape, s.dtype), state
     )
-    return state
 
 
 @functools.cache
@@ -211,7 +220,7 @@ def test_a_row_builds_and_its_steps_fit(page, row, monkeypatch):
     experiment = build.build(config)
     students = {role for phase in experiment.phases for role in phase.roles}
     for role in students - set(row.get("replay", ())):
-        shapes(experiment, role)
+        check_step(experiment, role)
     for role in row.get("roles", ("student",)):
         assert role in students
 

@@ -81,8 +81,8 @@ def test_options_that_are_none_are_refused(options):
 class Source:
     """Two recordings; it counts how often they are read."""
 
-    rows = [Row("a", 3, 1), Row("a", 3, 1)]
-    read = 0
+    def __init__(self):
+        self.read, self.rows = 0, [Row("a", 3, 1), Row("a", 3, 1)]
 
     def __len__(self):
         return 2
