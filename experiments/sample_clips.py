@@ -15,7 +15,8 @@ from kdjax import skeletons
 from kdjax.augment import heatmaps
 from kdjax.typing import VIEWED
 
-VIDEOS = ("rgb", "ir", "depth")
+VIDEOS = ("rgb", "depth", "ir")
+STRIPS = ("frames", "infrared", "joint maps", "limb maps")
 
 
 def drawing_step(config: ml_collections.ConfigDict) -> dict | None:
@@ -31,24 +32,25 @@ def looked_at(
     """The main view of a sampled example at a few instants.
 
     Args:
-      example: from `data_pipelines.transforms.clips.Clips`.
+      example: from a transform that samples clips or segments.
       topology: of its joints.
       step: how its heatmaps are drawn, see `drawing_step`.
       instants: frames to show, as shares of the clip in [0, 1).
 
     Returns:
-      ``frames [N H W C]``; and where the poses are there and drawn somewhere, ``joints
-      [N M J 3]`` in pixels of the frames, ``joint maps`` and ``limb maps [N H W]``, the
-      highest of all channels.
+      ``frames [N H W C]`` and, where another camera is infrared, ``infrared``; where the
+      poses are there and drawn somewhere, ``joints [N M J 3]`` in pixels of the frames,
+      ``joint maps`` and ``limb maps [N H W]``, the highest of all channels.
     """
 
     def chosen(array):
         return array[-1][(instants * array.shape[1]).astype(int)]
 
-    shown = {}
-    for name in VIDEOS:
-        if name in example:
-            shown["frames"] = chosen(example[name])
+    videos = [name for name in VIDEOS if name in example]
+    shown = {
+        title: chosen(example[name])
+        for title, name in zip(("frames", "infrared"), videos)
+    }
     if "joints" not in example or step is None:
         return shown
     options = {k: v for k, v in step.items() if k not in ("function", "kind")}
@@ -158,7 +160,7 @@ def draw(figure, example: Example, topology: str, *, box: Sequence[float]) -> No
       topology: of its joints.
       box: left, bottom, width and height in the figure.
     """
-    strips = [name for name in ("frames", "joint maps", "limb maps") if name in example]
+    strips = [name for name in STRIPS if name in example]
     left, bottom, width, height = box
     for place, name in enumerate(strips):
         low = bottom + height * (len(strips) - 1 - place) / len(strips)
@@ -168,7 +170,7 @@ def draw(figure, example: Example, topology: str, *, box: Sequence[float]) -> No
 
 def show(axes: Axes, example: Example, name: str, topology: str, title: str) -> None:
     """One strip of an example; over frames lie the poses, where they are there."""
-    colours = dict(cmap="gray" if name == "frames" else "magma")
+    colours = dict(cmap="magma" if name.endswith("maps") else "gray")
     montage(
         axes, example[name], title, **({} if example[name].shape[-1] == 3 else colours)
     )

@@ -35,6 +35,7 @@ class Scale(NamedTuple):
       rich: the teacher's modality; the student's is ``ir``.
       short: short side of a picture at the test, before the crop.
       crop: height and width of what networks see.
+      scales: sides of a crop in training as shares of the short side.
       flip: share of the training examples that are mirrored; none where classes differ
         as left and right do.
       width: channels of the first stage of either network.
@@ -49,6 +50,7 @@ class Scale(NamedTuple):
     rich: str
     short: int
     crop: tuple[int, int]
+    scales: tuple[float, ...]
     flip: float
     width: int
     dropout: float
@@ -68,6 +70,8 @@ def small(
         rich=rich,
         short=crop + crop // 8,
         crop=(crop, crop),
+        # Half a person performs no action: the pictures are cut little.
+        scales=(1.0, 0.875),
         flip=0.0,
         width=8,
         dropout=0.2,
@@ -90,6 +94,7 @@ def published(epochs: int, dkd_weight: float) -> Scale:
         rich="rgb",
         short=256,
         crop=(224, 224),
+        scales=(1.0, 0.875, 0.75, 0.66),
         flip=0.5,
         width=64,
         dropout=0.5,
@@ -112,8 +117,9 @@ SCALES = {
 def shown(scale: Scale, name: str) -> tuple[dict, ...]:
     """What a network is shown in training: one crop and one coin for both cameras."""
     both = (scale.rich, "ir")
+    crop = dict(names=both, size=scale.crop, scales=scale.scales)
     return (
-        dict(function="pairs.multi_scale_crop", names=both, size=scale.crop),
+        dict(function="pairs.multi_scale_crop", **crop),
         dict(function="video.random_flip", names=both, probability=scale.flip),
         dict(function="video.main_view", names=(name,)),
         dict(function="video.normalise", name=name, **scale.statistics),

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from data_pipelines.errors import DataError
 from experiments import plots, sample_clips, samples
-from experiments.configs import cmmvl
+from experiments.configs import cmmvl, rgb2ir
 from experiments.errors import RunError
 from kdjax import skeletons
 from tests.experiments import fabricated
@@ -176,6 +176,19 @@ def test_video_shows_frames_the_pose_on_them_and_its_maps():
     rows = sample_clips.draw_cameras(found.cameras, found.topology).axes
     titles = [f"camera {n}" for n in (1, 2, 3)]
     assert [axes.get_ylabel() for axes in rows[::2]] == titles
+
+
+def test_a_pair_shows_both_cameras_at_the_same_instants():
+    config = rgb2ir.get_config()
+    config.data.update(subjects=2, trials_per_subject=1, cameras=1)
+    key = "drink_s2_t1_c1"
+    found = samples.recordings(config.lock(), "test", [key])
+    shown = found.examples[key]
+    assert shown["frames"].shape == (6, 48, 48, 3)
+    assert shown["infrared"].shape == (6, 24, 24, 1)
+    drawn = samples.figure(shown, found, [("drink", 0.9), ("eat", 0.1)], "drink")
+    titles = [axes.get_ylabel() for axes in drawn.axes[:2]]
+    assert titles == ["frames", "infrared"]
 
 
 def test_data_of_one_camera_shows_no_cameras():
