@@ -10,20 +10,15 @@ PyTorch is no dependency of the project: it must be installed for this compariso
 
 import argparse
 import functools
-import os
-import platform
-import statistics
-import sys
-import time
 from typing import NamedTuple
 from unittest import mock
 
-import flax
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
+from benchmarks import turns
 from kdjax.interop import i3d as i3d_weights
 from kdjax.interop import posec3d as posec3d_weights
 from kdjax.models import conv3d, i3d, posec3d
@@ -277,48 +272,17 @@ def steps_of(torch, case):
     return steps
 
 
-def report(what, seconds, repetitions):
-    """Prints a line a contestant."""
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    for name, values in seconds.items():
-        print(
-            f"{what} time, {name}: median {medians[name] * 1e3:.0f} ms a step, "
-            f"best {min(values) * 1e3:.0f} ms, {repetitions} steps; "
-            f"{medians[name] / medians['PyTorch']:.2f} times PyTorch"
-        )
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--network", choices=CASES, default="posec3d")
     parser.add_argument("--repetitions", type=int, default=10)
     options = parser.parse_args()
-    try:
-        import torch
-    except ImportError:
-        sys.exit("PyTorch is not installed: this comparison alone needs it.")
+    torch = turns.torch_module()
     jax.config.update("jax_platforms", "cpu")
-    threads = len(os.sched_getaffinity(0))
-    torch.set_num_threads(threads)
-    torch.manual_seed(0)
     case = CASES[options.network]
-    steps = steps_of(torch, case)
-    seconds = {name: [] for name in steps}
-    work = {name: [] for name in steps}
-    for _ in range(options.repetitions):
-        for name, step in steps.items():
-            start, busy = time.perf_counter(), time.process_time()
-            step()
-            seconds[name].append(time.perf_counter() - start)
-            work[name].append(time.process_time() - busy)
-    print(
-        f"{options.network} on {case.shape}, {threads} threads each, "
-        f"{platform.machine()}, load {os.getloadavg()[0]:.1f}; "
-        f"PyTorch {torch.__version__}, JAX {jax.__version__}, Flax {flax.__version__}"
-    )
-    report("wall", seconds, options.repetitions)
-    # On a machine that others use too, this is the steadier of the two.
-    report("processor", work, options.repetitions)
+    found = turns.take(steps_of(torch, case), options.repetitions)
+    print(f"{options.network} on {case.shape}, {turns.machine(torch)}")
+    turns.report(found, against="PyTorch")
 
 
 if __name__ == "__main__":
