@@ -54,7 +54,8 @@ class Role(NamedTuple):
       steps_per_epoch: batches in one pass.
       trajectory: run folder whose saved epochs replace training; "" trains.
       keep: "all", "last" or "none" of its epochs are saved for other runs.
-      stored_targets: its teachers are asked once, before its first step.
+      stored_targets: outputs of its teachers that are asked for once, before its first
+        step; none asks at every step.
     """
 
     method: Method
@@ -65,7 +66,7 @@ class Role(NamedTuple):
     steps_per_epoch: int
     trajectory: str
     keep: str
-    stored_targets: bool
+    stored_targets: tuple[str, ...]
 
 
 class Experiment(NamedTuple):
@@ -243,7 +244,7 @@ def build_role(
         steps_per_epoch=steps,
         trajectory=role.trajectory,
         keep=role.keep,
-        stored_targets=role.stored_targets,
+        stored_targets=tuple(role.stored_targets),
     )
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import json
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -20,6 +21,7 @@ from experiments.errors import RunError
 from experiments.state import init_states
 from kdjax import core, metrics, parallel
 from kdjax.core import Method, TrainState
+from kdjax.methods.common import flat_outputs
 
 OF_CAMERA = "accuracy_camera_"
 """What the names of the numbers of single cameras begin with."""
@@ -42,10 +44,16 @@ def _compiled(method: Method) -> Any:
     return jax.jit(functools.partial(core.eval_step, method))
 
 
-def predict(
-    method: Method, train_state: TrainState, source: Source, batch_size: int, mesh: Mesh
-) -> Predictions:
-    """Runs a method over every example of a source.
+def outputs(
+    method: Method,
+    train_state: TrainState,
+    source: Source,
+    batch_size: int,
+    mesh: Mesh,
+    *,
+    names: Sequence[str] = ("logits",),
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Asks a method about every example of a source.
 
     Args:
       method: compiled once for all its evaluations.
@@ -53,9 +61,11 @@ def predict(
       source: aligned examples.
       batch_size: examples a step; the last batch is padded.
       mesh: where to run.
+      names: of the outputs that are kept, see `kdjax.methods.common.flat_outputs`.
 
     Returns:
-      One row an example; every process sees them all.
+      Outputs, and the labels, keys and cameras; one row an example, in the source's
+      order; every process sees them all.
     """
     step, source, found = _compiled(method), fixed(source), []
     share = batch_size // jax.process_count()
@@ -66,12 +76,21 @@ def predict(
         batch = loader.gather(source, indices)
         key = batch.pop("key")
         local = {name: array[mine] for name, array in batch.items()}
-        logits = step(train_state, parallel.shard_batch(local, mesh))["logits"]
-        logits = multihost_utils.process_allgather(logits, tiled=True)
-        real = batch["mask"] > 0
+        out = flat_outputs(step(train_state, parallel.shard_batch(local, mesh)), names)
+        out = multihost_utils.process_allgather(out, tiled=True)
         views = batch.get("view_ids", np.zeros((batch_size, 1), np.int32))
-        found.append((logits[real], batch["label"][real], key[real], views[real, -1]))
-    return Predictions(*(np.concatenate(part) for part in zip(*found)))
+        known = {"label": batch["label"], "key": key, "camera": views[:, -1]}
+        real = batch["mask"] > 0
+        found.append(jax.tree.map(lambda array, real=real: array[real], (out, known)))
+    return jax.tree.map(lambda *parts: np.concatenate(parts), *found)
+
+
+def predict(
+    method: Method, train_state: TrainState, source: Source, batch_size: int, mesh: Mesh
+) -> Predictions:
+    """The logits of a method on every example of a source, see `outputs`."""
+    out, known = outputs(method, train_state, source, batch_size, mesh)
+    return Predictions(**out, **known)
 
 
 def summary(predictions: Predictions) -> dict[str, float]:

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import math
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -20,10 +20,10 @@ from experiments.build import Experiment, Role, build_mesh
 from experiments.errors import RunError
 from experiments.workdir import MetricsLog
 from kdjax import core, parallel
-from kdjax.methods.common import stored_key
+from kdjax.methods.common import flat_outputs, stored_key
 
-Logits = dict[str, np.ndarray]
-"""Of the training split, [n K] in its order, by teacher."""
+Targets = dict[str, dict[str, np.ndarray]]
+"""By teacher, what it said of the training split, see `experiments.targets`."""
 
 
 def role_seed(experiment: Experiment, name: str) -> int:
@@ -39,7 +39,7 @@ def role_key(experiment: Experiment, name: str) -> jax.Array:
 def teacher_variables(states: dict[str, core.TrainState], role: Role) -> dict:
     """The variables of a role's teachers: what its loss gets as ``frozen``.
 
-    None where the teachers' logits come with the batch.
+    None where what the teachers say comes with the batch.
     """
     taught = {} if role.stored_targets else {n: states[n] for n in role.teachers}
     return {name: (each.params, each.state) for name, each in taught.items()}
@@ -58,47 +58,83 @@ def naming(role: str) -> Iterator[None]:
         raise RunError(f"config.roles.{role}: {error}") from error
 
 
-def blank_logits(experiment: Experiment, name: str) -> Logits:
-    """Logits of the right shape for a role to be traced and timed with."""
+def blank_targets(experiment: Experiment, name: str) -> Targets:
+    """Targets of the right shapes for a role to be traced and timed with."""
     role, data = experiment.roles[name], experiment.data
-    shape = len(data.sources["train"]), len(data.dataset.classes)
-    teachers = role.teachers if role.stored_targets else ()
-    return dict.fromkeys(teachers, np.zeros(shape, np.float32))
+    count, classes = len(data.sources["train"]), len(data.dataset.classes)
+
+    def blank(shape, dtype=np.float32):
+        # One zero seen many times: stages of a whole split would be large.
+        return np.broadcast_to(np.zeros((), dtype), (count, *shape))
+
+    found = {}
+    for teacher in role.teachers if role.stored_targets else ():
+        if role.stored_targets == ("logits",):
+            found[teacher] = {"logits": blank((classes,))}
+            continue
+        with naming(name):
+            shapes = output_shapes(experiment, teacher, role.stored_targets)
+        found[teacher] = {k: blank(s.shape[1:], s.dtype) for k, s in shapes.items()}
+    return found
 
 
-def training_source(experiment: Experiment, logits: Logits) -> Source:
-    """The training examples, with the logits of teachers that were asked before."""
+def output_shapes(
+    experiment: Experiment, name: str, names: Sequence[str]
+) -> dict[str, jax.ShapeDtypeStruct]:
+    """The shapes of some outputs of a role on one example."""
+
+    def ask():
+        states = {}
+        for each in experiment.roles:  # teachers come before their students
+            states[each] = fresh_state(experiment, each, states)
+            if each == name:
+                break
+        batch = example_batch(experiment, name, train=False)
+        out = core.eval_step(experiment.roles[name].method, states[name], batch)
+        return flat_outputs(out, names)
+
+    return jax.eval_shape(ask)
+
+
+def training_source(experiment: Experiment, targets: Targets) -> Source:
+    """The training examples, with what teachers said of them before."""
     source = experiment.data.sources["train"]
-    return (
-        With(source, {stored_key(n): a for n, a in logits.items()})
-        if logits
-        else source
-    )
+    fields = {
+        stored_key(teacher, name): array
+        for teacher, said in targets.items()
+        for name, array in said.items()
+    }
+    return With(source, fields) if fields else source
 
 
 def example_batch(
     experiment: Experiment, name: str, *, train: bool
 ) -> dict[str, jax.Array]:
     """A batch of one row, as a role's training step gets it or as inference does."""
-    source = training_source(experiment, blank_logits(experiment, name))
+    source = training_source(experiment, blank_targets(experiment, name))
     source = source if train else fixed(source)
     batch = loader.gather(source, np.arange(1))
     del batch["key"]
     return jax.tree.map(jnp.asarray, batch)
 
 
+def fresh_state(
+    experiment: Experiment, name: str, states: dict[str, core.TrainState]
+) -> core.TrainState:
+    """A role's train state before its first step; `states` has its teachers'."""
+    role, batch = experiment.roles[name], example_batch(experiment, name, train=False)
+    # A branch of the key that no step reaches.
+    key = jax.random.fold_in(role_key(experiment, name), 2**31 - 1)
+    frozen = teacher_variables(states, role)
+    with naming(name):
+        return core.init_state(role.method, role.optimizer, key, batch, frozen)
+
+
 def fresh_states(experiment: Experiment) -> dict[str, core.TrainState]:
     """Every role's train state before its first step; pure, to be jitted or traced."""
     states = {}
-    for name, role in experiment.roles.items():
-        batch = example_batch(experiment, name, train=False)
-        # A branch of the key that no step reaches.
-        key = jax.random.fold_in(role_key(experiment, name), 2**31 - 1)
-        frozen = teacher_variables(states, role)
-        with naming(name):
-            states[name] = core.init_state(
-                role.method, role.optimizer, key, batch, frozen
-            )
+    for name in experiment.roles:
+        states[name] = fresh_state(experiment, name, states)
     return states
 
 
@@ -115,22 +151,22 @@ def init_states(experiment: Experiment, mesh: Mesh) -> dict[str, core.TrainState
 
 
 def make_loader(
-    experiment: Experiment, name: str, logits: Logits | None = None
+    experiment: Experiment, name: str, targets: Targets | None = None
 ) -> loader.Loader:
     """The training batches of a role, this process's share of them.
 
     Args:
       experiment: whose training split is read.
       name: role.
-      logits: of its teachers, where it reads them; blank ones by default.
+      targets: of its teachers, where it reads them; blank ones by default.
 
     Returns:
       An endless loader.
     """
     processes = jax.process_count()
-    logits = blank_logits(experiment, name) if logits is None else logits
+    targets = blank_targets(experiment, name) if targets is None else targets
     return loader.make_loader(
-        training_source(experiment, logits),
+        training_source(experiment, targets),
         batch_size=experiment.roles[name].batch_size // processes,
         seed=role_seed(experiment, name),
         process_index=jax.process_index(),
@@ -212,10 +248,10 @@ class Run:
         if restored is None:
             self.save()
 
-    def open_loader(self, name: str, logits: Logits) -> None:
+    def open_loader(self, name: str, targets: Targets) -> None:
         """Begins to read a role's batches, or goes on from where a checkpoint was."""
         if name not in self.loaders:
-            self.loaders[name] = make_loader(self.experiment, name, logits)
+            self.loaders[name] = make_loader(self.experiment, name, targets)
             if name in self._positions:
                 self.loaders[name].set_state(self._positions[name])
 

@@ -1,11 +1,14 @@
-"""A teacher's logits on the training examples, predicted once and read by its students.
+"""What a teacher says of the training examples, asked once and read by its students.
 
-Algorithm 1 of CMMVL, step 6. The file is keyed by example and carries a checksum of the
-teacher's variables: with another teacher it is stale and refused.
+Logits, as in Algorithm 1 of CMMVL, step 6, or other outputs, such as the stages of small
+networks. The teacher is asked without chance, so that features go with students whose
+pictures are cut the same way at every epoch. The file is keyed by example and carries a
+checksum of the teacher's variables: with another teacher it is stale and refused.
 """
 
 import hashlib
 import zipfile
+from collections.abc import Sequence
 
 import jax
 import numpy as np
@@ -21,7 +24,7 @@ from kdjax.interop import variables as files
 
 
 def path_of(workdir: epath.Path, teacher: str) -> epath.Path:
-    """Where a teacher's logits are kept."""
+    """Where a teacher's outputs are kept."""
     return workdir / "targets" / f"{teacher}.npz"
 
 
@@ -41,8 +44,10 @@ def stored(
     teacher: str,
     state: TrainState,
     mesh: Mesh,
-) -> np.ndarray:
-    """A finished teacher's logits on the training split, predicted now or before.
+    *,
+    names: Sequence[str] = ("logits",),
+) -> dict[str, np.ndarray]:
+    """A finished teacher's outputs on the training split, asked now or before.
 
     Args:
       experiment: whose training split is meant.
@@ -50,9 +55,11 @@ def stored(
       teacher: role.
       state: its train state at its last epoch.
       mesh: where it runs.
+      names: of the outputs.
 
     Returns:
-      float32 [n K] in the order of the training split.
+      Arrays [n ...] in the order of the training split, see
+      `kdjax.methods.common.flat_outputs`.
 
     Raises:
       RunError: where a file is there that another teacher or other examples made.
@@ -61,23 +68,32 @@ def stored(
     role, own = experiment.roles[teacher], digest(state)
     keys = np.array([row.key for row in rows(source)])
     if not path.exists():
-        found = evaluate.predict(role.method, state, source, role.batch_size, mesh)
+        found, known = evaluate.outputs(
+            role.method, state, source, role.batch_size, mesh, names=names
+        )
         if jax.process_index() == 0:
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary = path.parent / f".{path.name}.tmp"
             with temporary.open("wb") as file:
-                np.savez(file, logits=found.logits, key=found.key, digest=own)
+                np.savez(file, **found, key=known["key"], digest=own)
             temporary.replace(path)
-        return found.logits
+        return found
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
-            logits, kept, made_by = (found[k] for k in ("logits", "key", "digest"))
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            kept = dict(archive)
+            made_by, examples = kept.pop("digest"), kept.pop("key")
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise RunError(f"the logits in {path} cannot be read: {error}") from error
-    if str(made_by) != own or not np.array_equal(kept, keys):
-        what = "another teacher" if str(made_by) != own else "other examples"
+        raise RunError(f"what is in {path} cannot be read: {error}") from error
+    what = ""
+    if str(made_by) != own:
+        what = "of another teacher"
+    elif not np.array_equal(examples, keys):
+        what = "of other examples"
+    elif {name.partition("/")[0] for name in kept} != set(names):
+        what = f"{sorted(kept)}, not {sorted(names)}"
+    if what:
         raise RunError(
-            f"the logits in {path} are of {what}: move the file away to have "
-            "them predicted anew"
+            f"what is in {path} is {what}: move the file away to have the teacher "
+            "asked anew"
         )
-    return logits
+    return kept

@@ -169,15 +169,19 @@ def open_phase(run: Run, phase: Phase) -> None:
 
     Roles that share their batches share what comes with them.
     """
-    logits = {
-        teacher: targets.stored(
-            run.experiment, run.workdir, teacher, run.states[teacher], run.mesh
-        )
-        for name in phase.roles
-        if run.experiment.roles[name].stored_targets
-        for teacher in run.experiment.roles[name].teachers
-    }
-    run.open_loader(phase.roles[0], logits)
+    said = {}
+    for name in phase.roles:
+        role = run.experiment.roles[name]
+        for teacher in role.teachers if role.stored_targets else ():
+            said[teacher] = targets.stored(
+                run.experiment,
+                run.workdir,
+                teacher,
+                run.states[teacher],
+                run.mesh,
+                names=role.stored_targets,
+            )
+    run.open_loader(phase.roles[0], said)
 
 
 def replay_phase(run: Run, phase: Phase) -> None:

@@ -24,11 +24,14 @@ class Segments:
       names: modalities; the segments are drawn on the first.
       count: of the segments.
       short: what is made of fewer frames than segments, one of `frames.SHORT`.
+      middle: show the middle frames in training as well: nothing is left to chance, and
+        what a teacher says of an example is the same in every epoch.
     """
 
     names: tuple[str, ...]
     count: int = 8
     short: str = "spread"
+    middle: bool = False
 
     def __post_init__(self):
         if self.count < 1 or not self.names:
@@ -65,6 +68,8 @@ class Segments:
         Raises:
           DataError: if the view lacks a modality, or it is empty.
         """
+        if self.middle:
+            return self(example)
         return self._sampled(
             example,
             lambda count: frames.segments(count, self.count, rng, short=self.short),

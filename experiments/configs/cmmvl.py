@@ -203,7 +203,7 @@ def student(scale: Scale) -> dict:
         optimizer=scale.optimizers[1],
         batch_size=scale.batch_sizes[1],
         teachers=("teacher",),
-        stored_targets=True,
+        stored_targets=("logits",),
     )
 
 

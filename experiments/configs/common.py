@@ -135,7 +135,7 @@ def role(
     batch_size: int = 32,
     trajectory: str = "",
     keep: str = "none",
-    stored_targets: bool = False,
+    stored_targets: tuple[str, ...] = (),
 ) -> dict:
     """A role with every key that the runner reads, see `experiments.build.Role`."""
     return dict(

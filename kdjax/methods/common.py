@@ -4,7 +4,7 @@ Padding has no weight in a loss. Batch normalisation in training counts it never
 so training batches carry none: the loader drops what does not fill one.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -168,7 +168,7 @@ def ask_teachers(
 ) -> dict[str, dict]:
     """Every teacher's outputs in inference mode, as constants.
 
-    A teacher whose logits the batch carries, under `stored_key`, is not asked again.
+    A teacher whose outputs the batch carries, under `stored_key`, is not asked again.
 
     Args:
       teachers: methods by role.
@@ -181,24 +181,64 @@ def ask_teachers(
     Raises:
       KeyError: where a teacher has no variables, naming it.
     """
-    stored = {name: batch.get(stored_key(name)) for name in teachers}
-    missing = sorted(
-        name for name in set(teachers) - set(frozen) if stored[name] is None
-    )
+    stored = {name: stored_outputs(batch, name) for name in teachers}
+    missing = sorted(name for name in set(teachers) - set(frozen) if not stored[name])
     if missing:
         raise KeyError(
             f"no variables for the teachers {missing}, only {sorted(frozen)}"
         )
     return jax.lax.stop_gradient(
         {
-            name: method.predict(*frozen[name], batch)
-            if stored[name] is None
-            else {"logits": stored[name]}
+            name: stored[name] or method.predict(*frozen[name], batch)
             for name, method in teachers.items()
         }
     )
 
 
-def stored_key(teacher: str) -> str:
-    """Key of a batch under which a teacher's logits travel that were predicted once."""
-    return f"{teacher}_logits"
+def stored_key(teacher: str, name: str = "logits") -> str:
+    """Key of a batch under which an output of a teacher travels that was asked once."""
+    return f"{teacher}/{name}"
+
+
+def flat_outputs(outputs: Mapping[str, Any], names: Sequence[str]) -> dict[str, Array]:
+    """Some outputs of a network, those that are tuples part by part.
+
+    Args:
+      outputs: of a network.
+      names: those that are wanted, such as ``logits`` and ``stages``.
+
+    Returns:
+      ``logits``, ``stages/0``, ``stages/1`` and so on.
+
+    Raises:
+      KeyError: where the network has no such output.
+    """
+    found = {}
+    for name in names:
+        if name not in outputs:
+            raise KeyError(f"the network gives {sorted(outputs)} and no {name!r}")
+        parts = outputs[name]
+        if isinstance(parts, tuple):
+            found |= {f"{name}/{place}": part for place, part in enumerate(parts)}
+        else:
+            found[name] = parts
+    return found
+
+
+def stored_outputs(batch: Batch, teacher: str) -> dict[str, Any]:
+    """The outputs of a teacher that a batch carries, as the network gave them.
+
+    Args:
+      batch: with keys `stored_key` of what `flat_outputs` made.
+      teacher: role.
+
+    Returns:
+      Outputs by name; none where the batch carries none.
+    """
+    start = stored_key(teacher, "")
+    flat = {k.removeprefix(start): v for k, v in batch.items() if k.startswith(start)}
+    found: dict[str, Any] = {name: v for name, v in flat.items() if "/" not in name}
+    for name in {name.partition("/")[0] for name in flat.keys() - found.keys()}:
+        count = sum(each.startswith(f"{name}/") for each in flat)
+        found[name] = tuple(flat[f"{name}/{place}"] for place in range(count))
+    return found

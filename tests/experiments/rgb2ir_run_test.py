@@ -183,9 +183,7 @@ def test_actions_are_detected_in_untrimmed_videos(ended, data_dir, capsys):
     mean = np.mean([*kept["ap_per_class"].values()])
     np.testing.assert_allclose(kept["map_action"], mean)
     with pytest.raises(RunError, match="no role 'pupil'"):
-        detect.main(
-            run.stored_config(folder), folder, argparse.Namespace(role="pupil")
-        )
+        detect.main(run.stored_config(folder), folder, argparse.Namespace(role="pupil"))
     config = run.stored_config(folder)
     with config.unlocked():
         config.detection.threshold = 2.0

@@ -1,4 +1,4 @@
-"""Logits predicted once: the same student, refused when they are another teacher's."""
+"""Teachers asked once: the same student, refused when they are another teacher's."""
 
 import jax
 import numpy as np
@@ -12,12 +12,14 @@ from tests.experiments import tiny_runs
 DISTILL = dict(name="distill", term="logit", term_weight=1.0, kl_weight=0.5)
 
 
-def config(stored=True, **changes):
+def config(stored=("logits",), **changes):
     return tiny_runs.pair(
-        rounds=1,
-        roles__student__method=DISTILL,
-        roles__student__stored_targets=stored,
-        **changes,
+        **{
+            "rounds": 1,
+            "roles__student__method": DISTILL,
+            "roles__student__stored_targets": stored,
+            **changes,
+        }
     )
 
 
@@ -39,11 +41,11 @@ def whole(tmp_path_factory):
 
 
 def test_the_student_is_that_of_a_teacher_asked_at_every_step(whole, tmp_path):
-    run(tmp_path, stored=False)
+    run(tmp_path, stored=())
     assert not (tmp_path / "targets").exists()
     for ours, theirs in zip(
         jax.tree.leaves(students(whole)),
-        jax.tree.leaves(students(tmp_path, stored=False)),
+        jax.tree.leaves(students(tmp_path, stored=())),
     ):
         np.testing.assert_allclose(ours, theirs, atol=2e-5)
 
@@ -92,7 +94,7 @@ def test_what_is_stale_or_damaged_is_refused(tmp_path, change, message):
         return targets.stored(experiment, epath.Path(tmp_path), *args)
 
     want = stored()
-    np.testing.assert_array_equal(stored(), want)
+    np.testing.assert_array_equal(stored()["logits"], want["logits"])
     if change is None:
         path.write_bytes(path.read_bytes()[:100])
     else:
@@ -104,6 +106,31 @@ def test_what_is_stale_or_damaged_is_refused(tmp_path, change, message):
     with pytest.raises(RunError, match=message):
         stored()
     assert path.stat().st_size == size, "nothing of the user's is lost"
+
+
+def test_features_are_stored_beside_logits(tmp_path):
+    """Attention transfer reads stages, which are parts of one output."""
+    method = dict(name="distill", term="attention", term_weight=10.0)
+    options = dict(roles__student__method=method, stored=("logits", "stages"))
+    for name in ("once", "live"):
+        (tmp_path / name).mkdir()
+    run(tmp_path / "once", **options)
+    with np.load(tmp_path / "once" / "targets" / "teacher_skeleton.npz") as found:
+        stages = [found[name] for name in sorted(found) if name.startswith("stages/")]
+    assert len(stages) > 1 and all(len(stage) == 24 for stage in stages)
+    live = {**options, "stored": ()}
+    run(tmp_path / "live", **live)
+    for ours, theirs in zip(
+        jax.tree.leaves(students(tmp_path / "once", **options)),
+        jax.tree.leaves(students(tmp_path / "live", **live)),
+    ):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_an_output_that_is_none_is_refused():
+    experiment = build.build(config(stored=("logits", "maps")))
+    with pytest.raises(RunError, match=r"roles\.student: .*no 'maps'"):
+        state.blank_targets(experiment, "student")
 
 
 def test_a_teacher_that_still_learns_cannot_be_stored():

@@ -113,3 +113,16 @@ def test_adapters_are_not_deployed():
     variables = {"Dense_0": 1, common.ADAPTERS: {"student": 2}}
     assert common.deployed(variables) == {"Dense_0": 1}
     assert common.deployed({"Dense_0": 1}) == {"Dense_0": 1}
+
+
+def test_outputs_that_travel_come_back_as_the_network_gave_them():
+    outputs = {"logits": jnp.ones(3), "stages": (jnp.zeros(2), jnp.ones(2)), "x": 1}
+    flat = common.flat_outputs(outputs, ("logits", "stages"))
+    assert sorted(flat) == ["logits", "stages/0", "stages/1"]
+    batch = {common.stored_key("teacher", name): v for name, v in flat.items()}
+    got = common.stored_outputs({**batch, "label": 0}, "teacher")
+    assert sorted(got) == ["logits", "stages"] and isinstance(got["stages"], tuple)
+    assert got["stages"][1] is outputs["stages"][1]
+    assert common.stored_outputs(batch, "teacher_skeleton") == {}
+    with pytest.raises(KeyError, match="no 'maps'"):
+        common.flat_outputs(outputs, ("maps",))

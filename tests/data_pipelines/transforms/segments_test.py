@@ -51,6 +51,12 @@ def test_pairs_share_what_is_drawn_as_fractions_of_their_lengths():
     assert len(seen) == 20
 
 
+def test_nothing_is_drawn_where_the_middles_are_wanted():
+    still = segments.Segments(names=("rgb", "ir"), count=4, middle=True)
+    got = still.draw(example(120, 60), frames.generator(3))
+    assert numbers(got["rgb"]).tolist() == [15, 45, 75, 105]
+
+
 def test_fewer_frames_than_segments_are_repeated_in_order():
     out = segments.Segments(names=("rgb",), count=8)(example(3, 3))
     assert numbers(out["rgb"]).tolist() == [0, 0, 0, 1, 1, 2, 2, 2]
