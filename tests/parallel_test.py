@@ -7,8 +7,9 @@ import optax
 import pytest
 
 from kdjax import core, parallel
-from kdjax.methods import common, distill, pskd, supervised
+from kdjax.methods import common, distill, pskd, rgb2ir, supervised
 from tests import tiny
+from tests.models import videos
 
 KEY = jax.random.key(11)
 # Under SGD of rate one the parameters move by the gradient itself.
@@ -31,11 +32,15 @@ def coupled_loss(params, state, frozen, batch, key):
     taught = common.ask_teachers(TEACHERS, frozen, batch)["teacher"]
     terms = {
         # Both networks are of one width, so that no adapter is needed.
-        name: distill.TERMS[name](outputs, taught, batch, lambda _, x: x)
+        name: distill.TERMS[name](
+            outputs, taught, batch, lambda _, x: x, distill.MAPS["sequences"]
+        )
         for name in COUPLED
     }
     return sum(COUPLED[name] * terms[name] for name in COUPLED), (state, terms)
 
+
+FILMED = {"teacher": supervised.make(network=videos.network("rgb", width=6))}
 
 METHODS = {
     "uncoupled": distill.make(
@@ -43,7 +48,15 @@ METHODS = {
     ),
     "coupled": supervised.make(network=STUDENT)._replace(loss=coupled_loss),
     "batch_loss": pskd.make(network=STUDENT, teachers=TEACHERS, gate="batch_loss"),
+    "graphs": rgb2ir.make(network=videos.network("ir"), teachers=FILMED),
 }
+
+
+def given(name):
+    """Teachers and a batch for a method, one row a device."""
+    if name == "graphs":
+        return FILMED, videos.batch(rows=8, padding=2)
+    return TEACHERS, tiny.batch(rows=8, padding=2)
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +68,9 @@ def meshes():
 
 @pytest.mark.parametrize("name", METHODS)
 def test_eight_devices_give_what_one_does(name, meshes):
-    # One row a device: a loss that saw its shard alone would have no pair to relate.
-    method, batch = METHODS[name], tiny.batch(rows=8, padding=2)
-    frozen = {"teacher": jax.jit(TEACHERS["teacher"].init)(KEY, batch, {})}
+    # A loss that saw its shard alone would have no pair to relate.
+    method, (teachers, batch) = METHODS[name], given(name)
+    frozen = {"teacher": jax.jit(teachers["teacher"].init)(KEY, batch, {})}
     init = functools.partial(core.init_state, method, OPTIMIZER)
     state = jax.jit(init)(KEY, batch, frozen)
     step = jax.jit(functools.partial(core.train_step, method, OPTIMIZER))
