@@ -10,7 +10,7 @@ Recognition", IJCCC 20(6), 2025, https://doi.org/10.15837/ijccc.2025.6.6883. It 
 The pages ``ntu*`` are the paper's: full networks and sizes, for accelerators; without
 published weights of ImageNet and Kinetics their students start from scratch and will
 not reach the paper's numbers. The others, the embedded person's among them, are scaled
-to two CPU cores: an eighth or a quarter of the channels, pictures of 40 to 56 pixels.
+to two CPU cores: an eighth to a half of the channels, pictures of 40 to 56 pixels.
 The paper states neither optimizer nor schedule; see `Scale` for what is chosen.
 """
 

@@ -11,8 +11,9 @@ the student alone reaches 71.20 %.
 The pages ``ntu10_*`` and ``pku_*`` are the paper's: full networks and pictures of 224
 pixels, for accelerators; without published weights of ImageNet their networks start from
 scratch and will not reach the paper's numbers. ``synthetic`` and ``utd_mhad`` are scaled
-to two CPU cores: an eighth of the channels, pictures of 40 or 48 pixels. On UTD-MHAD the
-teacher sees the depth camera and the student what a cheap one would have seen.
+to two CPU cores: an eighth and a quarter of the channels, pictures of 40 or 48 pixels. On
+UTD-MHAD the teacher sees the depth camera and the student what a cheap one would have
+seen.
 
 The paper states learning rate, epochs, batch sizes and weights of the losses, no
 temperature and no optimizer; see `Scale` for what is chosen. Baselines have the weights
