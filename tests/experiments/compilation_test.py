@@ -17,6 +17,7 @@ SCHEDULES = {
     "constant": {},
     "cosine": {"warmup_epochs": 1.0},
     "warm_restarts": {"restart_epochs": 2},
+    "steps": dict(milestones=(0.5,)),
 }
 OPTIMIZERS = {
     "adamw": {"weight_decay": 0.1},

@@ -215,3 +215,11 @@ def test_making_leaves_the_config_as_it_was():
 def test_unknown_names_are_refused(changes, error, message):
     with pytest.raises(error, match=message):
         made(**changes)
+
+
+def test_steps_fall_at_shares_of_the_training():
+    rate = optimizers.steps(
+        learning_rate=1.0, total_steps=100, steps_per_epoch=10, milestones=(0.4, 0.8)
+    )
+    values = [float(rate(step)) for step in (0, 40, 41, 80, 81, 99)]
+    np.testing.assert_allclose(values, [1, 0.1, 0.1, 0.01, 0.01, 0.01], rtol=1e-6)

@@ -8,8 +8,6 @@ import sys
 from experiments.configs import pskd_small
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
-QUICK = "--xla_backend_optimization_level=0"
-"""What compiles fastest: programs of tests run for seconds."""
 PAGE = "experiments/configs/pskd_small.py"
 SETTINGS = {
     "data.subjects": 4,
@@ -72,7 +70,7 @@ def environment() -> dict[str, str]:
     """Of a child process: the CPU, and the suite's compilation cache."""
     cache = {"JAX_COMPILATION_CACHE_DIR": str(ROOT / ".jax_cache")}
     limits = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1"}
-    return {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": QUICK, **cache, **limits}
+    return {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": "", **cache, **limits}
 
 
 def command(*args: str) -> subprocess.CompletedProcess:
