@@ -14,7 +14,7 @@ train: $(VENV)/.installed
 	$(PY) -m experiments.run --workdir=$(RUN) --mode=report
 
 test: $(VENV)/.installed lint
-	$(PY) -m pytest -n 2
+	$(PY) -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check .
