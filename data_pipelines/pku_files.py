@@ -8,14 +8,13 @@ from typing import NamedTuple
 
 from data_pipelines import raw
 from data_pipelines.errors import DataError
-from data_pipelines.pku_names import CLASSES, MODALITIES, SIZES, by_rule, parse
+from data_pipelines.pku_names import CLASSES, SIZES, by_rule, parse
+from data_pipelines.twins import MODALITIES, TOLERANCE
 
 LABELS = "Train_Label_PKU_final"
 SPLIT_FILE = re.compile(r"cross[-_ ]?(view|subject)(_v\d+)?\.txt", re.IGNORECASE)
 PROTOCOLS = {"cview": "view", "csub": "subject"}
 """Protocol -> what the name of its split file says."""
-TOLERANCE = 10
-"""Frames by which the two videos, or the labels, may differ in length."""
 
 
 class Splits(NamedTuple):

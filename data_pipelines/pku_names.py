@@ -5,6 +5,7 @@ import re
 from typing import NamedTuple
 
 from data_pipelines.errors import DataError
+from data_pipelines.twins import MODALITIES
 from data_pipelines.views import Place
 
 ACTIONS = """bow brushing_hair brushing_teeth check_time cheer_up clapping
@@ -19,7 +20,6 @@ taking_a_selfie tear_up_paper throw touch_back touch_chest touch_head touch_neck
 typing_on_a_keyboard use_a_fan wear_jacket wear_on_glasses wipe_face writing"""
 CLASSES = tuple(ACTIONS.split())
 """In the order of the labels, which count from 1 in the files."""
-MODALITIES = ("rgb", "ir")
 CAMERAS = "LMR"
 """Left, middle and right, in the order of their numbers."""
 NAME = re.compile(rf"(\d{{4}})-([{CAMERAS}])")

@@ -149,8 +149,8 @@ def lines(
     Raises:
       RunError: where a measure is unknown.
     """
-    if unknown := sorted(set(measures) - set(MEASURES)) or not measures:
-        raise RunError(f"config.measures has {unknown}: some of {sorted(MEASURES)}")
+    if not measures or not set(measures) <= set(MEASURES):
+        raise RunError(f"config.measures is {measures}: some of {sorted(MEASURES)}")
     paired_to = f"paired to {baseline}" if baseline else "paired"
     titles = [MEASURES[measure] for measure in measures]
     head = ["row", "role", *titles, paired_to, "paper"]

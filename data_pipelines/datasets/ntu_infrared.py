@@ -18,16 +18,20 @@ from data_pipelines import builder, ntu_names, raw, stored, video
 from data_pipelines.dataset import Dataset, Example
 from data_pipelines.errors import DataError
 from data_pipelines.ntu_names import parse, place
+from data_pipelines.twins import (
+    FIELDS,
+    MODALITIES,
+    check_lengths,
+    check_modalities,
+    disagree,
+)
 from data_pipelines.views import alone, grouped
 
 ACTIONS = range(1, 11)
 CLASSES = ntu_names.CLASSES[:10]
 SETUPS = range(1, 18)
-MODALITIES = ("rgb", "ir")
 SIZES = {"csub": (6_720, 2_760), "cview": (6_320, 3_160)}
 """Training and test recordings of each protocol."""
-TOLERANCE = 10
-"""Frames by which two videos of one performance may differ in length."""
 SEGMENTS = 8
 """Of a video; one with fewer frames repeats some, which is noted."""
 
@@ -92,24 +96,14 @@ def _recording(key: str, paths: dict[str, pathlib.Path]) -> raw.Recording:
     return raw.Recording(key, name.action - 1, name.subject, details, paths)
 
 
-def _disagree(fields: dict[str, raw.Arrays]) -> dict[str, str]:
-    """An infrared video much longer or shorter than the one in colour."""
-    if fields.keys() < set(MODALITIES):
-        return {}
-    colour, infrared = (len(fields[name][f"{name}_ends"]) for name in MODALITIES)
-    if abs(colour - infrared) <= TOLERANCE:
-        return {}
-    return {"ir": f"{infrared} frames, but the video in colour has {colour}"}
-
-
 LAYOUT = raw.Layout(
     name="ntu_infrared",
-    fields={name: {name: (None,), f"{name}_ends": (None,)} for name in MODALITIES},
+    fields=FIELDS,
     required=MODALITIES,
     find=find,
     read=read,
     dtypes=video.dtypes(*MODALITIES),
-    disagree=_disagree,
+    disagree=disagree,
     short_side=video.SHORT_SIDE,
 )
 
@@ -150,8 +144,7 @@ def load(
         raise DataError(
             f"ntu_infrared has the protocols {sorted(SIZES)}, not {protocol!r}"
         )
-    if not modalities or not set(modalities) <= set(MODALITIES):
-        raise DataError(f"ntu_infrared has rgb and ir, not {list(modalities)}")
+    check_modalities(LAYOUT.name, modalities)
     built = stored.open_built(LAYOUT.name, data_dir)
     entries = built.having(*MODALITIES)
     train = [
@@ -195,4 +188,5 @@ def read_recording(paths: Sequence[str | pathlib.Path]) -> Example:
         example[modality] = video.frames(modality, read(modality, path).arrays)
     if not example:
         raise DataError("ntu_infrared: a recording is an _rgb.avi, an _ir.avi or both")
+    check_lengths(example)
     return alone(example, camera=place(example["key"]).camera)

@@ -31,15 +31,21 @@ import numpy as np
 from data_pipelines import builder, chunks, pku_spans, raw, stored, video
 from data_pipelines.dataset import Dataset, Example, check, hold_out
 from data_pipelines.errors import DataError
-from data_pipelines.pku_files import TOLERANCE, find, read_labels
+from data_pipelines.pku_files import find, read_labels
 from data_pipelines.pku_names import (
     CLASSES,
-    MODALITIES,
     NAME,
     check_protocol,
     place,
     shown,
     video_number,
+)
+from data_pipelines.twins import (
+    FIELDS,
+    MODALITIES,
+    check_lengths,
+    check_modalities,
+    disagree,
 )
 from data_pipelines.views import alone, grouped
 
@@ -63,16 +69,6 @@ def read(
       DataError: if the file is not what its name says.
     """
     return video.read(path, modality, short_side=short_side)
-
-
-def _disagree(fields: dict[str, raw.Arrays]) -> dict[str, str]:
-    """Infrared video much longer or shorter than the colour video."""
-    if not set(MODALITIES) <= fields.keys():
-        return {}
-    rgb, ir = (len(fields[name][f"{name}_ends"]) for name in MODALITIES)
-    if abs(rgb - ir) <= TOLERANCE:
-        return {}
-    return {"ir": f"{ir} frames, but the colour video has {rgb}"}
 
 
 def _parts(recording: raw.Recording, fields: dict[str, raw.Arrays]) -> raw.Parts:
@@ -100,12 +96,12 @@ def _parts(recording: raw.Recording, fields: dict[str, raw.Arrays]) -> raw.Parts
 
 LAYOUT = raw.Layout(
     name="pku_mmd",
-    fields={name: {name: (None,), f"{name}_ends": (None,)} for name in MODALITIES},
+    fields=FIELDS,
     required=MODALITIES,
     find=find,
     read=read,
     dtypes=video.dtypes(*MODALITIES),
-    disagree=_disagree,
+    disagree=disagree,
     parts=_parts,
     short_side=video.SHORT_SIDE,
 )
@@ -155,8 +151,7 @@ def load(
         should be.
     """
     check_protocol(protocol)
-    if not modalities or not set(modalities) <= set(MODALITIES):
-        raise DataError(f"pku_mmd has rgb and ir, not {list(modalities)}")
+    check_modalities(LAYOUT.name, modalities)
     built = stored.open_built(LAYOUT.name, data_dir)
     sides = pku_spans.sides(built, protocol)
     if strict:
@@ -228,11 +223,6 @@ def read_recording(paths: Sequence[str | pathlib.Path]) -> Example:
         example[modality] = video.frames(modality, read(modality, path).arrays)
     if not example:
         raise DataError("pku_mmd: a recording is a colour video, an infrared or both")
-    lengths = [len(example[name]) for name in MODALITIES if name in example]
-    if max(lengths) - min(lengths) > TOLERANCE:
-        raise DataError(
-            f"{example['key']}: the infrared video has {lengths[1]} frames, but the "
-            f"colour video {lengths[0]}"
-        )
+    check_lengths(example)
     key = example["key"]
     return alone(example, camera=place(key).camera if NAME.match(key) else 0)

@@ -238,25 +238,6 @@ def normalise(
     return {**batch, name: array.astype(jnp.float32) * scale - shift}
 
 
-def standardise(batch: Batch, *, name: str) -> Batch:
-    """Bytes as numbers of mean 0 and deviation 1 in each channel of each clip.
-
-    Takes away what a whole clip shares: the colour of a wall, the warmth of a room.
-
-    Args:
-      batch: holds `name`, ``[... T H W C]``.
-      name: the modality.
-
-    Returns:
-      The batch with one entry in float32; a channel of one value becomes zeros.
-    """
-    pixels = batch[name].astype(jnp.float32)
-    mean = pixels.mean(axis=(-4, -3, -2), keepdims=True)
-    deviation = pixels.std(axis=(-4, -3, -2), keepdims=True)
-    # A step of one in a byte is the least that differs.
-    return {**batch, name: (pixels - mean) / jnp.maximum(deviation, 1.0)}
-
-
 def clips(batch: Batch, *, names: Sequence[str], count: int) -> Batch:
     """Gives the clips of an evaluation, which follow each other in time, an axis.
 

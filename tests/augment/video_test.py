@@ -43,6 +43,25 @@ def test_the_main_view_is_the_last():
     assert out["label"] is batch["label"]
 
 
+def test_another_cameras_view_is_left_to_whom_it_is_named_for():
+    batch = {**clips(views=2), "ir": clips(views=2)["rgb"]}
+    out = video.main_view(batch, names=("ir",))
+    assert out["ir"].shape == (4, 3, 6, 8, 1) and out["rgb"] is batch["rgb"]
+
+
+def test_bytes_are_normalised_by_the_statistics_of_each_channel():
+    coloured, mean, deviation = clips(channels=3), (0.1, 0.2, 0.3), (0.5, 0.25, 2.0)
+    options = dict(name="rgb", mean=mean, deviation=deviation)
+    got = video.normalise(coloured, **options)["rgb"]
+    want = (np.asarray(coloured["rgb"]) / 255.0 - mean) / deviation
+    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+    # Grey becomes three channels, as copying it first would.
+    grey = video.normalise(clips(), **options)["rgb"]
+    np.testing.assert_array_equal(grey, got)
+    with pytest.raises(ValueError, match="2 channels has 3 means"):
+        video.normalise(clips(channels=2), **options)
+
+
 def test_random_crops_are_windows_of_each_clips_own():
     batch = clips(rows=64)
     out = run(video.random_crop, batch, name="rgb", size=(4, 5))

@@ -176,6 +176,11 @@ def test_actions_are_detected_in_untrimmed_videos(ended, capsys):
     np.testing.assert_allclose(kept["map_action"], mean)
     with pytest.raises(RunError, match="no role 'pupil'"):
         detect.main(run.stored_config(folder), folder, argparse.Namespace(role="pupil"))
+    config = run.stored_config(folder)
+    with config.unlocked():
+        config.detection.threshold = 2.0
+    with pytest.raises(RunError, match=r"config\.detection: threshold 2\.0"):
+        detect.main(config, folder, flags)
 
 
 def test_the_report_shows_both_cameras(ended, capsys, monkeypatch):

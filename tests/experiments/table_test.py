@@ -246,3 +246,14 @@ def test_what_is_not_there_is_named_before_anything_runs(
     with pytest.raises(RunError, match=message):
         table.main(config_of(*TABLE), epath.Path(tmp_path), flags(**options))
     assert not runs
+
+
+def test_a_page_names_what_its_tables_measure():
+    found = {"ACS": [{"student": {"test": {"accuracy": 0.8, "mean_ap": 0.7}}}]}
+    measures = ("mean_ap", "accuracy")
+    head, _, row = table.lines([ROWS[2]], found, "ACS", measures=measures)
+    assert cells([head])[0][2:4] == ["mAP %", "accuracy %"]
+    assert cells([row])[0][2:5] == ["70.00", "80.00", "0.00"]
+    for wrong in ((), ("accuracy", "speed")):
+        with pytest.raises(RunError, match=r"config\.measures is"):
+            table.lines([ROWS[2]], found, "", measures=wrong)

@@ -128,6 +128,11 @@ def test_a_pair_is_read_for_prediction(raw_dir):
         ntu_infrared.read_recording(
             [file(raw_dir, NAMES[0]), file(raw_dir, NAMES[1], "rgb")]
         )
+    clip = np.full((60, 24, 32, 3), 90, np.uint8)
+    raw_files.write_avi(file(raw_dir, NAMES[2]), clip)
+    pair = [file(raw_dir, NAMES[2], modality) for modality in ("rgb", "ir")]
+    with pytest.raises(DataError, match="its infrared video has 60 frames, but"):
+        ntu_infrared.read_recording(pair)
     with pytest.raises(DataError, match=r"neither an _rgb\.avi nor"):
         ntu_infrared.read_recording([raw_dir / "S001C001P001R001A001.avi"])
     with pytest.raises(DataError, match="or both"):

@@ -267,7 +267,7 @@ def test_faulty_files_are_skipped_counted_and_named(small, tmp_path):
     for reason in (
         "0004-M: no ir file",
         f"{small}/RGB_VIDEO/0005-M.avi: the file is empty (0 bytes)",
-        f"{small}/IR_VIDEO/0006-M.avi: 81 frames, but the colour video has 70",
+        f"{small}/IR_VIDEO/0006-M.avi: 81 frames, but the video in colour has 70",
         f"{label_file(small, '0007-M')}: there is no such file",
         f"{label_file(small, '0008-M')}: the file is empty (0 bytes)",
         f"{small}/IR_VIDEO/notes.avi: notes: not the name of a video of PKU-MMD",
