@@ -65,7 +65,7 @@ def small(
     frame: tuple[int, int],
     crop: tuple[int, int],
     *,
-    epochs: tuple[int, int] = (20, 16),
+    epochs: tuple[int, int] = (40, 16),
     flip: float = 0.0,
 ) -> Scale:
     """A few channels and small pictures: for two CPU cores.
