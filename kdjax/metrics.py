@@ -10,6 +10,9 @@ import jax.numpy as jnp
 
 from kdjax.typing import Array, Bool, Float, Int, Shaped
 
+AVERAGES = ("macro", "samples")
+"""What a mean average precision is a mean over: classes, or examples."""
+
 
 def accuracy(
     logits: Float[Array, "*B K"],
@@ -171,17 +174,30 @@ def average_precision(
 
 
 def mean_average_precision(
-    scores: Float[Array, "N K"], positive: Shaped[Array, "N K"]
+    scores: Float[Array, "N K"],
+    positive: Shaped[Array, "N K"],
+    *,
+    average: str = "macro",
 ) -> Float[Array, ""]:
-    """Average precision, averaged over the classes that are present.
+    """Average precision, averaged over classes or over examples.
 
     Args:
       scores: see `average_precision`.
       positive: the same.
+      average: ``macro`` ranks the examples of every class and averages over the classes
+        that are present; ``samples`` ranks the classes of every example and averages
+        over the examples that show any.
 
     Returns:
       A number in [0, 1]; zero where no class is present.
+
+    Raises:
+      ValueError: where the shapes disagree or the average is unknown.
     """
+    if average not in AVERAGES:
+        raise ValueError(f"average must be one of {', '.join(AVERAGES)}, not {average}")
+    if average == "samples":
+        scores, positive = scores.T, positive.T
     each = average_precision(scores, positive)
     present = (each >= 0).astype(float)
     return (each * present).sum() / jnp.maximum(present.sum(), 1.0)

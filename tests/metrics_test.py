@@ -190,3 +190,19 @@ def test_without_a_positive_the_mean_is_zero_and_shapes_must_agree():
     assert empty == 0
     with pytest.raises(ValueError, match="scores have shape"), unchecked_types():
         metrics.average_precision(jnp.zeros((3, 2)), jnp.zeros((3, 1)))
+
+
+def test_a_mean_over_samples_is_scikit_learns_of_those_that_show_a_class():
+    rng = np.random.default_rng(6)
+    scores, truth = rng.permuted(np.arange(120.0)).reshape(20, 6), rng.random((20, 6))
+    truth = (truth < 0.3).astype(int)
+    shown = truth.any(axis=1)
+    assert not shown.all()
+    want = sklearn_metrics.average_precision_score(
+        truth[shown], scores[shown], average="samples"
+    )
+    scores, truth = jnp.asarray(scores), jnp.asarray(truth)
+    got = metrics.mean_average_precision(scores, truth, average="samples")
+    np.testing.assert_allclose(got, want, rtol=1e-6)
+    with pytest.raises(ValueError, match="average must be one of macro, samples"):
+        metrics.mean_average_precision(scores, truth, average="micro")

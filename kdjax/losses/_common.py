@@ -10,6 +10,9 @@ from kdjax.typing import Array, Float, Shaped
 EXACT = jax.lax.Precision.HIGHEST
 """Precision of every product: accelerators round float32 products down by default."""
 
+KINDS = ("softmax", "sigmoid")
+"""How logits become probabilities: one class of all, or every class by itself."""
+
 
 def as_float32(*arrays: Shaped[Array, "..."]) -> tuple[Float[Array, "..."], ...]:
     """Casts arrays to float32, whatever comes in."""
@@ -41,6 +44,28 @@ def check_choice(name: str, value: str, choices: Collection[str]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
 
 
+def check_groups(rows: int, groups: int) -> None:
+    """Raises ValueError unless a batch can be cut into that many equal parts."""
+    if groups < 1 or rows % groups:
+        raise ValueError(f"a batch of {rows} rows does not divide by {groups} groups")
+
+
+def log_probabilities(
+    logits: Float[Array, "*B K"], *, kind: str
+) -> Float[Array, "*B N"]:
+    """Logarithms of the probabilities of all outcomes.
+
+    Of ``softmax`` these are the K classes. Of ``sigmoid`` they are 2 K: every class
+    present, then every class absent. A sum over them of ``p (log p - log q)`` is then
+    the divergence of K independent decisions.
+    """
+    if kind == "softmax":
+        return jax.nn.log_softmax(logits)
+    return jnp.concatenate(
+        [jax.nn.log_sigmoid(logits), jax.nn.log_sigmoid(-logits)], axis=-1
+    )
+
+
 def tame(x: Float[Array, "*B D"]) -> Float[Array, "*B D"]:
     """Rows divided by their peak where it exceeds 1e6, so that squares stay finite.
 
@@ -65,6 +90,17 @@ def divide(total: Float[Array, "*B"], count: Float[Array, "*B"]) -> Float[Array,
     """``total / count``, and zero with a zero gradient where the count is zero."""
     empty = count == 0
     return jnp.where(empty, 0.0, total / jnp.where(empty, 1.0, count))
+
+
+def masked_mean(
+    values: Float[Array, "*B T"], mask: Shaped[Array, "*B T"] | None
+) -> Float[Array, "*B"]:
+    """Mean over the last axis of what is no padding; zero where all is."""
+    if mask is None:
+        return jnp.mean(values, axis=-1)
+    check_shapes("mask", mask.shape, "what it covers", values.shape)
+    mask = constant(mask)
+    return divide(jnp.sum(mask * values, axis=-1), jnp.sum(mask, axis=-1))
 
 
 def adaptive_mean(x: Float[Array, "..."], axis: int, size: int) -> Float[Array, "..."]:

@@ -2,17 +2,23 @@
 
 from collections.abc import Sequence
 
+import jax
 import jax.numpy as jnp
 
 from kdjax.losses._common import (
     adaptive_mean,
     as_float32,
+    check_choice,
     check_shapes,
     constant,
     l2_normalise,
+    masked_mean,
     tame,
 )
 from kdjax.typing import Array, Float
+
+REDUCTIONS = ("sum", "mean")
+FORMS = ("squared", "sigmoid")
 
 
 def hint(
@@ -67,6 +73,87 @@ def semantic(
     check_shapes("teacher", teacher.shape, "student", student.shape)
     (student,) = as_float32(student)
     return jnp.sum(jnp.square(student - constant(teacher)), axis=-1)
+
+
+def feature_distillation(
+    students: Sequence[Float[Array, "*B T _"]],
+    teachers: Sequence[Float[Array, "*B T _"]],
+    *,
+    reduction: str = "sum",
+    mask: Float[Array, "*B T"] | None = None,
+) -> Float[Array, "*B"]:
+    r"""Squared distance of several features of every frame, added up (equation 7).
+
+    .. math:: \frac{1}{T} \sum_t \sum_f \| F_{f,t}^T - F_{f,t}^S \|_2^2
+
+    In the paper the features are two: what attention drew from the sound, and the
+    audio-visual features.
+
+    Args:
+      students: the student's features.
+      teachers: as many of the teacher; no gradient flows into them.
+      reduction: over the features' width D, ``sum`` as the equation has it, or
+        ``mean``, which is D times smaller.
+      mask: 1 for a real frame, 0 for padding, which does not count in :math:`T`.
+
+    Returns:
+      One value per example; zero where all frames are padding.
+
+    Raises:
+      ValueError: where numbers of features or shapes disagree, or the reduction is
+        unknown.
+
+    References:
+      Nguyen, Kawanishi, John, Komamizu and Ide, *View-aware Cross-modal Distillation
+      for Multi-view Action Recognition*, WACV 2026, arXiv:2511.12870.
+    """
+    check_choice("reduction", reduction, REDUCTIONS)
+    if not students or len(students) != len(teachers):
+        raise ValueError(
+            f"{len(students)} features of the student stand against "
+            f"{len(teachers)} of the teacher"
+        )
+    each = sum(
+        semantic(s, t) / (s.shape[-1] if reduction == "mean" else 1)
+        for s, t in zip(students, teachers)
+    )
+    return masked_mean(each, mask)
+
+
+def hallucination(
+    student: Float[Array, "*B T D"],
+    teacher: Float[Array, "*B T D"],
+    *,
+    form: str = "squared",
+    mask: Float[Array, "*B T"] | None = None,
+) -> Float[Array, "*B"]:
+    r"""Distance of features made up by the student from those of what it cannot sense.
+
+    .. math:: \frac{1}{T} \sum_t \| g(F_t^S) - g(F_t^T) \|_2^2
+
+    Args:
+      student: made up from the modality that the student has.
+      teacher: of the missing modality; no gradient flows into them.
+      form: :math:`g` is the identity, ``squared``, or the logistic function,
+        ``sigmoid``, as in the original, which sums over the batch where this averages
+        over frames.
+      mask: 1 for a real frame, 0 for padding.
+
+    Returns:
+      One value per example, summed over the features.
+
+    Raises:
+      ValueError: where the shapes disagree or the form is unknown.
+
+    References:
+      Garcia, Morerio and Murino, *Modality Distillation with Multiple Stream Networks
+      for Action Recognition*, ECCV 2018, arXiv:1806.07110.
+    """
+    check_choice("form", form, FORMS)
+    student, teacher = as_float32(student, teacher)
+    if form == "sigmoid":
+        student, teacher = jax.nn.sigmoid(student), jax.nn.sigmoid(teacher)
+    return feature_distillation((student,), (teacher,), mask=mask)
 
 
 def attention_map(

@@ -25,6 +25,7 @@ from kdjax.losses._common import (
     adaptive_mean,
     as_float32,
     check_choice,
+    check_groups,
     check_shapes,
     constant,
     divide,
@@ -242,10 +243,7 @@ def _check_stages(students: Sequence, teachers: Sequence, groups: int) -> None:
         check_shapes(
             f"stage {number}", stage.shape[:2], "the first", students[0].shape[:2]
         )
-    if groups < 1 or len(students[0]) % groups:
-        raise ValueError(
-            f"a batch of {len(students[0])} rows does not divide by {groups} groups"
-        )
+    check_groups(len(students[0]), groups)
 
 
 def _stage(features: Array, nodes: str, distance: str, real: Array) -> Stage:

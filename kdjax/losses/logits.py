@@ -3,7 +3,16 @@
 import jax
 import jax.numpy as jnp
 
-from kdjax.losses._common import as_float32, check_positive, check_shapes, constant
+from kdjax.losses._common import (
+    KINDS,
+    as_float32,
+    check_choice,
+    check_positive,
+    check_shapes,
+    constant,
+    log_probabilities,
+    masked_mean,
+)
 from kdjax.typing import Array, Float, Int
 
 
@@ -13,6 +22,7 @@ def kd_kl(
     *,
     temperature: float,
     kd_t2: bool = True,
+    kind: str = "softmax",
 ) -> Float[Array, "*B"]:
     r"""KL divergence of the student from the softened teacher.
 
@@ -24,12 +34,15 @@ def kd_kl(
       temperature: :math:`\tau > 0`.
       kd_t2: whether the factor :math:`\tau^2` is there; it keeps the gradient's scale
         independent of the temperature.
+      kind: :math:`\sigma` is the ``softmax`` over classes; or ``sigmoid``, where every
+        class is a decision of its own and their divergences are added up.
 
     Returns:
       One value per example, non-negative up to rounding, zero where both agree.
 
     Raises:
-      ValueError: where the shapes disagree or the temperature is not positive.
+      ValueError: where the shapes disagree, the temperature is not positive or the kind
+        is unknown.
 
     References:
       Hinton, Vinyals and Dean, *Distilling the Knowledge in a Neural Network*, 2015,
@@ -37,11 +50,49 @@ def kd_kl(
     """
     check_shapes("teacher", teacher.shape, "student", student.shape)
     check_positive("temperature", temperature)
+    check_choice("kind", kind, KINDS)
     (student,) = as_float32(student)
-    log_p = jax.nn.log_softmax(constant(teacher) / temperature)
-    log_q = jax.nn.log_softmax(student / temperature)
+    log_p = log_probabilities(constant(teacher) / temperature, kind=kind)
+    log_q = log_probabilities(student / temperature, kind=kind)
     divergence = jnp.sum(jnp.exp(log_p) * (log_p - log_q), axis=-1)
     return temperature**2 * divergence if kd_t2 else divergence
+
+
+def frame_kl(
+    student: Float[Array, "*B T K"],
+    teacher: Float[Array, "*B T K"],
+    *,
+    temperature: float = 4.0,
+    kd_t2: bool = True,
+    kind: str = "softmax",
+    mask: Float[Array, "*B T"] | None = None,
+) -> Float[Array, "*B"]:
+    r"""KL divergence of the student from the softened teacher, frame by frame (eq. 8).
+
+    .. math:: \frac{\tau^2}{T} \sum_t KL(p_t^T \,\|\, p_t^S), \qquad
+      p_t = \sigma(z_t / \tau)
+
+    Args:
+      student: logits of every frame.
+      teacher: the same; no gradient flows into them.
+      temperature: :math:`\tau > 0`; the paper states none.
+      kd_t2: whether the factor :math:`\tau^2` is there.
+      kind: ``softmax``, as the equation has it, or ``sigmoid``, see `kd_kl`.
+      mask: 1 for a real frame, 0 for padding, which does not count in :math:`T`.
+
+    Returns:
+      One value per example; zero where all frames are padding.
+
+    Raises:
+      ValueError: where the shapes disagree, the temperature is not positive or the kind
+        is unknown.
+
+    References:
+      Nguyen, Kawanishi, John, Komamizu and Ide, *View-aware Cross-modal Distillation
+      for Multi-view Action Recognition*, WACV 2026, arXiv:2511.12870.
+    """
+    each = kd_kl(student, teacher, temperature=temperature, kd_t2=kd_t2, kind=kind)
+    return masked_mean(each, mask)
 
 
 def guided_kl(

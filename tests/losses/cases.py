@@ -9,14 +9,16 @@ import numpy as np
 from kdjax.losses import (
     classification,
     confidence,
+    consistency,
     contrastive,
     decoupled,
     features,
     logits,
     multi_teacher,
+    multilabel,
     relational,
 )
-from tests import reference
+from tests import reference, reference_multilabel
 
 BATCH, CLASSES, WIDTH, TEACHERS = 5, 4, 6, 3
 
@@ -31,13 +33,15 @@ class Case(NamedTuple):
     teacher: tuple[int, ...]
 
 
-LABEL, TARGET = "label", "target"
+LABEL, TARGET, LABELS, SHARES = "label", "target", "labels", "shares"
 LOGITS = (BATCH, CLASSES)
 VECTORS = (BATCH, WIDTH)
 MANY_LOGITS = (TEACHERS, *LOGITS)
 MANY_VECTORS = (TEACHERS, *VECTORS)
 STAGES = ((BATCH, 6, 4, 3), (BATCH, 4, 4, 2), (BATCH, 5, 2), (BATCH, 7, 3))
 VIEWS = (BATCH, 3, WIDTH)
+FRAMES = (BATCH, 3, CLASSES)
+SCENES = (BATCH, 3, 2, CLASSES)
 ACS = (LOGITS, MANY_LOGITS, LABEL, VECTORS, MANY_VECTORS)
 DECOUPLED = {"temperature": 3.0, "target_weight": 0.7, "others_weight": 0.35}
 DEFAULTS = {
@@ -54,11 +58,15 @@ DEFAULTS = {
 
 
 def draw(shape, rng, scale=1.0):
-    """Values of one argument; a label or a distribution is asked for by its name."""
+    """Values of one argument; labels and probabilities are asked for by name."""
     if shape == LABEL:
         return rng.integers(0, CLASSES, BATCH).astype(np.int32)
     if shape == TARGET:
         return rng.dirichlet(np.ones(CLASSES), BATCH).astype(np.float32)
+    if shape == LABELS:
+        return rng.integers(0, 2, LOGITS).astype(np.float32)
+    if shape == SHARES:
+        return rng.uniform(0.05, 0.95, LOGITS).astype(np.float32)
     return (scale * rng.standard_normal(shape)).astype(np.float32)
 
 
@@ -97,8 +105,19 @@ def acs(**changes):
     return Case(loss, oracle, ACS, (0, 3), (1, 4))
 
 
+def views(**options):
+    """The consistency of views, its weights followed by the gradient as by a slope."""
+    return pair(
+        functools.partial(consistency.view_consistency, weight_grad=True),
+        reference_multilabel.view_consistency,
+        SCENES,
+        SCENES[:-1],
+        **options,
+    )
+
+
 def stages(loss):
-    """A loss of two stages, called with four arrays."""
+    """A loss of two stages or two features, called with four arrays."""
     return lambda s0, t0, s1, t1: loss((s0, s1), (t0, t1))
 
 
@@ -246,4 +265,41 @@ CASES = {
     "acs_hard": acs(select="hard", gate_kl=True, mk_form="kl"),
     "acs_hard_ungated": acs(select="hard", gate="none", mk_temperature=1.0),
     "acs_renorm": acs(renorm=True, mk_temperature=1.0, mk_form="kl"),
+    "two_way": pair(multilabel.two_way, reference_multilabel.two_way, LOGITS, LABELS),
+    "generalised_cross_entropy": pair(
+        multilabel.generalised_cross_entropy,
+        reference_multilabel.generalised_cross_entropy,
+        SHARES,
+        LABELS,
+    ),
+    "human_cross_entropy": pair(
+        multilabel.human_cross_entropy,
+        reference_multilabel.human_cross_entropy,
+        LOGITS,
+        SHARES,
+    ),
+    "frame_kl": pair(
+        logits.frame_kl, reference_multilabel.frame_kl, FRAMES, temperature=4.0
+    ),
+    "frame_kl_sigmoid": pair(
+        logits.frame_kl,
+        reference_multilabel.frame_kl,
+        FRAMES,
+        temperature=2.0,
+        kind="sigmoid",
+    ),
+    "feature_distillation": Case(
+        stages(features.feature_distillation),
+        stages(reference_multilabel.feature_distillation),
+        (FRAMES,) * 4,
+        (0, 2),
+        (1, 3),
+    ),
+    "hallucination": pair(
+        functools.partial(features.hallucination, form="sigmoid"),
+        reference_multilabel.hallucination,
+        FRAMES,
+    ),
+    "view_consistency": views(),
+    "view_consistency_sigmoid": views(kind="sigmoid", divergence="kl_symmetric"),
 }

@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -83,6 +84,63 @@ def test_an_empty_map_attends_nowhere():
     assert not np.any(features.attention_map(jnp.zeros((2, 3, 4))))
 
 
+def frames(seed, width=4):
+    values = np.random.default_rng(seed).normal(size=(2, 3, width))
+    return jnp.asarray(values, jnp.float32)
+
+
+def test_feature_distillation_by_hand():
+    attn, av = jnp.array([[[3.0, 0.0], [0.0, 1.0]]]), jnp.array([[[0.0, 2.0]] * 2])
+    zero = jnp.zeros_like(attn)
+    got = features.feature_distillation((attn, av), (zero, zero))
+    np.testing.assert_allclose(got, [(9 + 1 + 4 + 4) / 2])
+    mean = features.feature_distillation((attn, av), (zero, zero), reduction="mean")
+    np.testing.assert_allclose(mean, got / 2)
+    first = features.feature_distillation(
+        (attn, av), (zero, zero), mask=jnp.array([[1.0, 0.0]])
+    )
+    np.testing.assert_allclose(first, [9 + 4])
+
+
+def test_a_mean_over_the_width_counts_every_feature_by_its_own():
+    wide, narrow = frames(0, 8), frames(1, 2)
+    none = jnp.zeros_like(wide), jnp.zeros_like(narrow)
+    got = features.feature_distillation((wide, narrow), none, reduction="mean")
+    want = jnp.square(wide).mean(axis=(1, 2)) + jnp.square(narrow).mean(axis=(1, 2))
+    np.testing.assert_allclose(got, want, rtol=1e-6)
+
+
+@pytest.mark.parametrize("garbage", [0.0, 1e4])
+def test_padded_frames_change_no_feature_loss(garbage):
+    student, teacher, mask = frames(2), frames(3), jnp.array([[1.0, 1.0, 0.0]] * 2)
+    dirty = student.at[:, 2].set(garbage)
+    got = features.feature_distillation((dirty,), (teacher,), mask=mask)
+    want = features.feature_distillation((student[:, :2],), (teacher[:, :2],))
+    np.testing.assert_allclose(got, want, rtol=1e-6)
+    nothing = jnp.zeros_like(mask)
+    gradient = jax.jit(
+        jax.grad(lambda s: features.hallucination(s, teacher, mask=nothing).sum())
+    )(dirty)
+    assert not np.any(gradient)
+
+
+def test_views_keep_their_axis():
+    student, teacher = frames(4)[None], frames(5)[None]
+    got = features.feature_distillation((student,), (teacher,))
+    assert got.shape == (1, 2)
+    want = features.feature_distillation((student[0],), (teacher[0],))
+    np.testing.assert_allclose(got[0], want, rtol=1e-6)
+
+
+def test_a_plain_hallucination_is_the_distillation_of_one_feature():
+    student, teacher = frames(6), frames(7)
+    got = features.hallucination(student, teacher)
+    want = features.feature_distillation((student,), (teacher,))
+    np.testing.assert_array_equal(got, want)
+    squashed = features.hallucination(student, teacher, form="sigmoid")
+    assert (squashed < got).all() and (squashed <= 4).all()
+
+
 def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="exponent must be at least 1"):
         features.attention_map(jnp.ones((2, 3, 4)), exponent=0)
@@ -97,6 +155,12 @@ def test_bad_input_is_refused():
         features.attention_transfer(jnp.ones((2, 3, 4)), jnp.ones((2, 3, 3, 4)))
     with pytest.raises(ValueError, match="teacher's batch has shape"):
         features.attention_transfer(jnp.ones((2, 3, 4)), jnp.ones((1, 3, 4)))
+    with pytest.raises(ValueError, match="0 features of the student"):
+        features.feature_distillation((), ())
+    with pytest.raises(ValueError, match="reduction must be one of sum, mean"):
+        features.feature_distillation((frames(0),), (frames(0),), reduction="max")
+    with pytest.raises(ValueError, match="form must be one of squared, sigmoid"):
+        features.hallucination(frames(0), frames(0), form="tanh")
 
 
 def test_wrong_shapes_are_named():
@@ -104,3 +168,6 @@ def test_wrong_shapes_are_named():
         for loss in (features.hint, features.semantic):
             with pytest.raises(ValueError, match=r"teacher has shape \(1, 3\)"):
                 loss(jnp.zeros((2, 3)), jnp.zeros((1, 3)))
+        x = frames(0)
+        with pytest.raises(ValueError, match=r"mask has shape \(2, 2\)"):
+            features.feature_distillation((x,), (x,), mask=jnp.ones((2, 2)))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdjax.losses.logits import kd_kl, logit_regression
+from kdjax.losses.logits import frame_kl, kd_kl, logit_regression
 from tests.losses.properties import few, floats, unchecked_types
 
 TEMPERATURES = st.floats(0.5, 20.0)
@@ -85,3 +85,41 @@ def test_wrong_shapes_are_named():
         for loss in (lambda s, t: kd_kl(s, t, temperature=1.0), logit_regression):
             with pytest.raises(ValueError, match=r"teacher has shape \(1, 3\)"):
                 loss(jnp.zeros((2, 3)), jnp.zeros((1, 3)))
+
+
+def frames(seed):
+    values = np.random.default_rng(seed).normal(size=(2, 4, 3))
+    return jnp.asarray(2 * values, jnp.float32)
+
+
+def test_a_sigmoid_makes_every_class_a_decision_of_its_own():
+    student, teacher = frames(0)[0], frames(1)[0]
+    got = kd_kl(student, teacher, temperature=2.0, kind="sigmoid")
+    # The logistic function is the softmax of a logit beside a zero.
+    pairs = (jnp.stack([z, jnp.zeros_like(z)], axis=-1) for z in (student, teacher))
+    want = kd_kl(*pairs, temperature=2.0).sum(axis=-1)
+    np.testing.assert_allclose(got, want, rtol=1e-5)
+    with pytest.raises(ValueError, match="kind must be one of softmax, sigmoid"):
+        kd_kl(student, teacher, temperature=2.0, kind="bernoulli")
+
+
+@pytest.mark.parametrize("kind", ["softmax", "sigmoid"])
+def test_frames_are_averaged_and_padding_is_none(kind):
+    student, teacher = frames(2), frames(3)
+    options = {"temperature": 3.0, "kind": kind}
+    each = kd_kl(student, teacher, **options)
+    got = frame_kl(student, teacher, **options)
+    np.testing.assert_allclose(got, each.mean(axis=1), rtol=1e-6)
+    mask = jnp.array([[1.0, 0.0, 1.0, 0.0], [0.0] * 4])
+    got = frame_kl(student, teacher, **options, mask=mask)
+    np.testing.assert_allclose(got, [(each[0, 0] + each[0, 2]) / 2, 0.0], rtol=1e-6)
+
+
+def test_padded_frames_get_no_gradient():
+    mask = jnp.array([[1.0, 1.0, 0.0, 0.0]] * 2)
+    dirty = frames(4).at[:, 2:].set(1e4)
+    gradient = jax.grad(lambda z: frame_kl(z, frames(5), mask=mask).sum())(dirty)
+    assert np.isfinite(gradient).all() and np.any(gradient[:, :2])
+    assert not np.any(gradient[:, 2:])
+    with unchecked_types(), pytest.raises(ValueError, match=r"mask has shape \(2, 3\)"):
+        frame_kl(dirty, dirty, mask=mask[:, :3])
