@@ -15,6 +15,8 @@ M     persons
 J     joints of a skeleton
 L     limbs of a skeleton
 S     sensor channels
+F     rows of a spectrogram, in time
+Q     its frequency bands
 K     classes
 D     features
 N     teachers, students or another small set, named where used
@@ -23,7 +25,10 @@ N     teachers, students or another small set, named where used
 A *batch* is a dict of arrays keyed by modality: ``skeleton [B T M J 3]`` in metres,
 ``inertial [B T S]``, ``label [B]`` and ``mask [B]`` (1 for a real example, 0 for padding);
 from cameras ``rgb``, ``ir`` and ``depth [B V T H W C]`` as bytes and ``joints
-[B V T M J 3]`` (x and y in pixels, and a score), the main view last.
+[B V T M J 3]`` (x and y in pixels, and a score), the main view last. Where several
+actions are done before several cameras: ``audio [B V T F Q]`` and ``audible [B V T]`` (1
+where there is sound), ``visible [B V T]`` (how sure a detector is of a person), ``present
+[B V T]`` (0 for padding), ``labels [B K]`` and ``frame_labels [B T K]``.
 """
 
 from collections.abc import Mapping
@@ -35,7 +40,10 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree, Shaped
 Batch: TypeAlias = Mapping[str, jax.Array]
 """Arrays keyed by modality, each with the batch axis first."""
 
-VIEWED = ("rgb", "ir", "depth", "joints", "audio", "visible")
+VIEWED = (
+    *("rgb", "ir", "depth", "joints"),
+    *("audio", "audible", "visible", "present"),
+)
 """Keys of a batch whose second axis is the view."""
 
 Params: TypeAlias = PyTree
