@@ -49,12 +49,15 @@ setup(
     extras_require={
         "cuda": ["jax[cuda12]>=0.10"],
         "tpu": ["jax[tpu]>=0.10"],
+        "people": ["onnxruntime>=1.20"],
         "dev": [
             "beartype>=0.22",
             "hypothesis>=6.130",
             "ipykernel>=7",
             "nbclient>=0.10",
             "nbformat>=5.10",
+            "onnx>=1.20",
+            "onnxruntime>=1.20",
             "pytest>=9",
             "pytest-xdist>=3.8",
             "ruff>=0.15",

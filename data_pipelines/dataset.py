@@ -15,6 +15,8 @@ import numpy as np
 from data_pipelines.errors import DataError
 
 Example = dict[str, Any]
+Label = int | tuple[int, ...]
+"""A class from 0, or the classes that occur, of data whose examples show several."""
 
 
 class Source(Protocol):
@@ -39,7 +41,7 @@ class Row(NamedTuple):
     """What is known of an example before it is decoded."""
 
     key: str
-    label: int
+    label: Label
     subject: int
 
 
@@ -237,7 +239,21 @@ def rows(source: Source) -> list[Row]:
     if known is not None:
         return list(known)
     examples = (source[i] for i in range(len(source)))
-    return [Row(e["key"], int(e["label"]), int(e.get("subject", -1))) for e in examples]
+    return [
+        Row(e["key"], label_of(e["label"]), int(e.get("subject", -1))) for e in examples
+    ]
+
+
+def label_of(value: Any) -> Label:
+    """A label as `Row` has it.
+
+    Args:
+      value: a number, or several; JSON holds a tuple as a list.
+
+    Returns:
+      An int or a tuple of ints.
+    """
+    return tuple(map(int, value)) if isinstance(value, list | tuple) else int(value)
 
 
 def subset(source: Source, keep: Callable[[Row], bool]) -> Subset:
@@ -294,15 +310,16 @@ def check(dataset: Dataset, *, disjoint: bool = True) -> Dataset:
       The data set itself.
 
     Raises:
-      DataError: on an empty split, a key that occurs twice, a label without a class
-        or, with `disjoint`, a subject in two splits.
+      DataError: on an empty split, a key that occurs twice, a label without a class,
+        no label where there may be several or, with `disjoint`, a subject in two splits.
     """
     every = {name: rows(source) for name, source in dataset.splits.items()}
     for name, split in every.items():
         if not split:
             raise DataError(f"{dataset.name}: the split {name!r} is empty")
         for row in split:
-            if not 0 <= row.label < len(dataset.classes):
+            labels = row.label if isinstance(row.label, tuple) else (row.label,)
+            if not labels or min(labels) < 0 or max(labels) >= len(dataset.classes):
                 raise DataError(
                     f"{dataset.name}: {row.key} has label {row.label}, there are "
                     f"{len(dataset.classes)} classes"

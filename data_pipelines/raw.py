@@ -25,14 +25,14 @@ class Recording(NamedTuple):
 
     Attributes:
       key: unique name.
-      label: from 0.
+      label: from 0; several of a recording that shows several classes.
       subject: as numbered by the data set.
       details: what else protocols go by, such as the scene: anything that JSON holds.
       paths: modality -> file.
     """
 
     key: str
-    label: int
+    label: int | tuple[int, ...]
     subject: int
     details: dict[str, Any]
     paths: dict[str, pathlib.Path]

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from data_pipelines import builder, video
-from data_pipelines.dataset import Dataset, Example, Row, check, hold_out
+from data_pipelines.dataset import Dataset, Example, Row, check, hold_out, label_of
 from data_pipelines.errors import DataError
 
 Entry = Mapping[str, Any]
@@ -68,7 +68,7 @@ class Records:
                 f"{self.folder}: record {entry['position']} is "
                 f"{record['key'].decode()}, not {entry['key']}: prepare it again"
             )
-        example = {name: entry[name] for name in ("key", "label", "subject")}
+        example: Example = self._row(entry)._asdict()
         for name, field in self.fields.items():
             example[name] = record[field]
             if f"{field}_ends" in record:
@@ -80,7 +80,11 @@ class Records:
     @property
     def rows(self) -> list[Row]:
         """Key, label and subject of every example."""
-        return [Row(e["key"], e["label"], e["subject"]) for e in self.entries]
+        return [self._row(entry) for entry in self.entries]
+
+    @staticmethod
+    def _row(entry: Entry) -> Row:
+        return Row(entry["key"], label_of(entry["label"]), entry["subject"])
 
 
 def data_home(data_dir: str | os.PathLike | None = None) -> pathlib.Path:

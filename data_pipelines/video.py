@@ -5,7 +5,6 @@ have to be decoded from its last key frame on for each of them.
 """
 
 import dataclasses
-import fractions
 import itertools
 import pathlib
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from collections.abc import Mapping
 import av
 import numpy as np
 
-from data_pipelines import raw
+from data_pipelines import jpeg, raw
 from data_pipelines.errors import DataError
 
 SHORT_SIDE = 256
@@ -120,8 +119,8 @@ def read(path: pathlib.Path, name: str, *, short_side: int = SHORT_SIDE) -> raw.
                 width, height = _fitted(frame.width, frame.height, short_side)
                 small = frame.reformat(width, height, "yuvj420p", interpolation="AREA")
                 dark += int(small.to_ndarray()[:height].max() < DARK)
-                encoder = encoder or _encoder(width, height)
-                packets.append(_encoded(encoder, small))
+                encoder = encoder or jpeg.Encoder(width, height, quality=QUALITY)
+                packets.append(encoder(small))
     except (av.error.FFmpegError, OSError) as error:
         raise DataError(
             f"{path}: not a readable video or damaged after {len(packets)} frames "
@@ -144,17 +143,3 @@ def _fitted(width: int, height: int, short_side: int) -> tuple[int, int]:
     """The stored size, even as the colours at half the resolution need it."""
     scale = min(1.0, short_side / min(width, height))
     return tuple(max(2, 2 * round(side * scale / 2)) for side in (width, height))
-
-
-def _encoder(width: int, height: int) -> av.CodecContext:
-    encoder = av.CodecContext.create("mjpeg", "w")
-    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuvj420p"
-    encoder.qmin = encoder.qmax = QUALITY
-    # The encoder insists on a rate; JPEG files have none.
-    encoder.time_base = fractions.Fraction(1, 30)
-    return encoder
-
-
-def _encoded(encoder: av.CodecContext, frame: av.VideoFrame) -> bytes:
-    frame.pts = None
-    return b"".join(bytes(packet) for packet in encoder.encode(frame))

@@ -9,7 +9,9 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
 PURE = {"kdjax.typing", "jax", "optax", "chex"}
-PIPELINES = "numpy scipy grain tensorflow_datasets av tqdm absl etils array_record"
+PIPELINES = (
+    "numpy scipy grain tensorflow_datasets av tqdm absl etils array_record onnxruntime"
+)
 
 # By the longest prefix of a module's name. The standard library is open to all, and so
 # is a module's own package. NumPy holds the constants of skeletons and backbones:

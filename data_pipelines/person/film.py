@@ -147,7 +147,7 @@ class Film:
         """The frames at `indices` [N], uint8 [N H W 3]."""
         seed, subject, action, _ = self.performance.name
         thing = HELD[action].colour if action in HELD else None
-        shown = _shown(self, self.places[indices], _covers(seed, subject), thing)
+        shown = _shown(self, self.places[indices], covers_of(seed, subject), thing)
         wall = _wall(seed, self.number, self.seen_by.size)
         return np.where(shown >= 0, shown, wall).astype(np.uint8)
 
@@ -189,22 +189,32 @@ def _shown(
     thing: Sequence[int] | None,
 ) -> np.ndarray:
     """What hides the wall, [N H W 3], and -1 where nothing does."""
-    dots, radii, colours = _dots(film.performance, places, covers, thing)
-    pixels, depth = cameras.project(film.seen_by, dots)
+    points, radii, colours = dots(film.performance, places, covers, thing)
+    pixels, depth = cameras.project(film.seen_by, points)
     nearness = np.rint((1 << 16) * (1 - depth / DEEPEST)).astype(np.int64)
     red, green, blue = colours.astype(np.int64).T
     # Nearness above colour in one number: the largest wins the pixel.
     paint = (nearness << 24) | (red << 16) | (green << 8) | blue
     reach = radii * film.seen_by.focal / depth
-    painted = _painted(pixels, reach, paint, film.seen_by.size)
-    shown = np.stack([painted >> 16, painted >> 8, painted], axis=-1) & 255
-    return np.where(painted[..., None] > 0, shown, -1)
+    canvas = painted(pixels, reach, paint, film.seen_by.size)
+    shown = np.stack([canvas >> 16, canvas >> 8, canvas], axis=-1) & 255
+    return np.where(canvas[..., None] > 0, shown, -1)
 
 
-def _painted(
+def painted(
     pixels: np.ndarray, reach: np.ndarray, paint: np.ndarray, size: tuple[int, int]
 ) -> np.ndarray:
-    """Discs around `pixels` [N D 2] of radius `reach` [N D] on black, [N H W]."""
+    """Paint discs on black; where several lie over each other the largest paint wins.
+
+    Args:
+      pixels: `[N D 2]` x and y of their middles in every frame.
+      reach: `[N D]` their radii in pixels.
+      paint: `[N D]` positive numbers.
+      size: width and height of a frame.
+
+    Returns:
+      `[N H W]` int64.
+    """
     (width, height), most = size, int(np.ceil(reach.max()))
     y, x = np.mgrid[-most : most + 1, -most : most + 1].reshape(2, -1)
     columns = np.rint(pixels[..., 0]).astype(int)[..., None] + x
@@ -220,19 +230,29 @@ def _painted(
     return canvas.reshape(len(pixels), height, width)
 
 
-def _dots(
+def dots(
     performance: Performance,
     places: np.ndarray,
     covers: dict[str, Sequence[int]],
     colour_of_thing: Sequence[int] | None,
-):
-    """Dots `[N D 3]` in the world that make up the body, their radii and colours."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What a body is painted with, and the thing in its hand.
+
+    Args:
+      performance: whose action says what the hand may hold.
+      places: `[N 25 3]` metres in the world.
+      covers: colours of skin and clothes, see `covers_of`.
+      colour_of_thing: None where the hand is empty.
+
+    Returns:
+      Dots `[N D 3]` in the world, their radii `[D]` in metres and colours `[D 3]`.
+    """
     action = performance.name[2]
-    dots, radii, colours = [], [], []
+    points, radii, colours = [], [], []
 
     def add(start, end, radius, colour, count):
         along = np.linspace(0, 1, count)[:, None]
-        dots.append(start[:, None] + along * (end - start)[:, None])
+        points.append(start[:, None] + along * (end - start)[:, None])
         radii.extend([radius] * count)
         colours.extend([colour] * count)
 
@@ -248,11 +268,19 @@ def _dots(
         half = thing.length / 2 * way
         count = 1 + int(np.ceil(thing.length / _SPACING))
         add(hand - half, hand + half, thing.radius, colour_of_thing, count)
-    return np.concatenate(dots, axis=1), np.array(radii), np.array(colours)
+    return np.concatenate(points, axis=1), np.array(radii), np.array(colours)
 
 
-def _covers(seed: int, subject: int) -> dict[str, np.ndarray]:
-    """Colours of a subject's skin and clothes."""
+def covers_of(seed: int, subject: int) -> dict[str, np.ndarray]:
+    """The colours of a subject.
+
+    Args:
+      seed: of the data set.
+      subject: its number.
+
+    Returns:
+      "skin", "shoes", "shirt" and "trousers", three numbers up to 255 each.
+    """
     rng = style.stream(seed, "clothes", subject)
     skin = np.array([236, 198, 168]) * rng.uniform(0.4, 1.0)
     clothes = {name: rng.integers(20, 200, 3) for name in ("shirt", "trousers")}

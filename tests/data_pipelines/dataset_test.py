@@ -2,6 +2,7 @@
 
 import pickle
 
+import numpy as np
 import pytest
 
 from data_pipelines.dataset import (
@@ -11,6 +12,7 @@ from data_pipelines.dataset import (
     Subset,
     check,
     hold_out,
+    label_of,
     rows,
     subset,
 )
@@ -86,6 +88,9 @@ def test_a_sound_data_set_passes():
         ([], TEST, "the split 'train' is empty"),
         (TRAIN, [Row("t", 2, 2)], "t has label 2, there are 2 classes"),
         (TRAIN, [Row("t", -1, 2)], "t has label -1"),
+        (TRAIN, [Row("t", (0, 2), 2)], r"t has label \(0, 2\), there are 2 classes"),
+        (TRAIN, [Row("t", (-1, 0), 2)], r"t has label \(-1, 0\)"),
+        (TRAIN, [Row("t", (), 2)], r"t has label \(\)"),
         (
             TRAIN,
             [Row("x", 0, 2)],
@@ -103,3 +108,17 @@ def test_a_fault_is_named(train, test, message):
 def test_subjects_may_be_shared_where_the_protocol_says_so():
     shared = dataset(TRAIN, [Row("t", 0, 3)])
     assert check(shared, disjoint=False) is shared
+
+
+def test_an_example_may_have_several_labels():
+    several = [Row("x", (0, 1), 1), Row("y", (1,), 1)]
+    whole = dataset(several, TEST)
+    assert check(whole) is whole
+    assert rows(whole.splits["train"]) == several
+
+
+@pytest.mark.parametrize(
+    ("value", "label"), [(np.int32(3), 3), ([0, 2], (0, 2)), ((1,), (1,)), ([], ())]
+)
+def test_labels_are_numbers_or_tuples_of_numbers(value, label):
+    assert label_of(value) == label and type(label_of(value)) is type(label)

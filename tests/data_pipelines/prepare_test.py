@@ -230,7 +230,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(raw_dir, data_dir, monke
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("kinetics", "there is no data set 'kinetics', only berkeley_mhad, mmact"),
+        ("kinetics", "no data set 'kinetics', only berkeley_mhad, mm_office, mmact"),
         ("../os", "there is no data set '../os'"),
     ],
 )

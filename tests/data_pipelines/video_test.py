@@ -24,9 +24,10 @@ def stored(path, **options):
     return video.Jpegs(arrays["rgb"], arrays["rgb_ends"]), reading.notes
 
 
-def test_frames_come_back_in_order_and_colour(tmp_path):
+@pytest.mark.parametrize("name", ["x.avi", "x.mp4"])
+def test_frames_come_back_in_order_and_colour(tmp_path, name):
     clip = moving()
-    frames, notes = stored(raw_files.write_avi(tmp_path / "x.avi", clip))
+    frames, notes = stored(raw_files.write_avi(tmp_path / name, clip))
     assert len(frames) == 9 and notes == ()
     got = frames[np.arange(9)]
     assert got.shape == clip.shape and got.dtype == np.uint8
