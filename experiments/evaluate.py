@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 
 from data_pipelines import loader
 from data_pipelines.dataset import Source, fixed
-from experiments import checkpoints
+from experiments import checkpoints, multilabel
 from experiments.build import Experiment, build, build_mesh
 from experiments.errors import RunError
 from experiments.state import init_states
@@ -28,15 +28,36 @@ OF_CAMERA = "accuracy_camera_"
 
 
 class Predictions(NamedTuple):
-    """Logits [n K], labels, keys and cameras [n] of a split, in its order.
+    """What a network says of a split, in its order, and what is true of it.
 
-    A camera is the number of the main view's, 0 where the data has no views.
+    Attributes:
+      logits: [n K].
+      key: [n].
+      camera: [n] the number of the main view's, 0 where the data has no views.
+      label: [n]; None where an example shows several classes at once, and then
+      labels: [n K], 1 for each of them.
+      frame_logits: [n T K], where the network judges frames as well.
+      frame_labels: [n T K].
+      frame_mask: [n T], 0 for a frame that is padding.
     """
 
     logits: np.ndarray
-    label: np.ndarray
     key: np.ndarray
     camera: np.ndarray
+    label: np.ndarray | None = None
+    labels: np.ndarray | None = None
+    frame_logits: np.ndarray | None = None
+    frame_labels: np.ndarray | None = None
+    frame_mask: np.ndarray | None = None
+
+    @property
+    def fields(self) -> dict[str, np.ndarray]:
+        """Those that are there, by name."""
+        return {k: v for k, v in self._asdict().items() if v is not None}
+
+    def at(self, rows: np.ndarray) -> "Predictions":
+        """The same of some examples only, in the order of `rows`."""
+        return Predictions(**{k: v[rows] for k, v in self.fields.items()})
 
 
 @functools.lru_cache(maxsize=32)
@@ -52,6 +73,7 @@ def outputs(
     mesh: Mesh,
     *,
     names: Sequence[str] = ("logits",),
+    optional: Sequence[str] = (),
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Asks a method about every example of a source.
 
@@ -62,10 +84,11 @@ def outputs(
       batch_size: examples a step; the last batch is padded.
       mesh: where to run.
       names: of the outputs that are kept, see `kdjax.methods.common.flat_outputs`.
+      optional: of outputs that are kept where the method gives them.
 
     Returns:
-      Outputs, and the labels, keys and cameras; one row an example, in the source's
-      order; every process sees them all.
+      Outputs, and what is known of the examples: labels, keys and cameras; one row an
+      example, in the source's order; every process sees them all.
     """
     step, source, found = _compiled(method), fixed(source), []
     share = batch_size // jax.process_count()
@@ -76,20 +99,31 @@ def outputs(
         batch = loader.gather(source, indices)
         key = batch.pop("key")
         local = {name: array[mine] for name, array in batch.items()}
-        out = flat_outputs(step(train_state, parallel.shard_batch(local, mesh)), names)
+        out = step(train_state, parallel.shard_batch(local, mesh))
+        out = flat_outputs(out, [*names, *(name for name in optional if name in out)])
         out = multihost_utils.process_allgather(out, tiled=True)
-        views = batch.get("view_ids", np.zeros((batch_size, 1), np.int32))
-        known = {"label": batch["label"], "key": key, "camera": views[:, -1]}
-        real = batch["mask"] > 0
+        known, real = {**truth(batch), "key": key}, batch["mask"] > 0
         found.append(jax.tree.map(lambda array, real=real: array[real], (out, known)))
     return jax.tree.map(lambda *parts: np.concatenate(parts), *found)
+
+
+def truth(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What a batch says of its examples, as `Predictions` calls it."""
+    names = ("label", "labels", "frame_labels")
+    known = {name: batch[name] for name in names if name in batch}
+    if "present" in batch:
+        known["frame_mask"] = batch["present"].max(axis=1)
+    views = batch.get("view_ids", np.zeros((len(batch["mask"]), 1), np.int32))
+    return {**known, "camera": views[:, -1]}
 
 
 def predict(
     method: Method, train_state: TrainState, source: Source, batch_size: int, mesh: Mesh
 ) -> Predictions:
     """The logits of a method on every example of a source, see `outputs`."""
-    out, known = outputs(method, train_state, source, batch_size, mesh)
+    out, known = outputs(
+        method, train_state, source, batch_size, mesh, optional=("frame_logits",)
+    )
     return Predictions(**out, **known)
 
 
@@ -97,8 +131,11 @@ def summary(predictions: Predictions) -> dict[str, float]:
     """Accuracy, macro F1, mean class accuracy and mAP, in [0, 1], and the count.
 
     The mean average precision ranks each class by its probability over all examples.
-    Where several cameras saw the examples, ``accuracy_camera_C`` of each as well.
+    Where several cameras saw the examples, ``accuracy_camera_C`` of each as well. Of
+    examples that show several classes see `multilabel.summary`.
     """
+    if predictions.labels is not None:
+        return multilabel.summary(predictions)
     logits, label = jnp.asarray(predictions.logits), jnp.asarray(predictions.label)
     counts = metrics.confusion_matrix(logits, label)
     right = predictions.logits.argmax(axis=-1) == predictions.label
@@ -123,13 +160,14 @@ def write(path: epath.Path, predictions: Predictions) -> None:
     """Keeps predictions as ``.npz``; `read` gets them back."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
-        np.savez(file, **predictions._asdict())
+        np.savez(file, **predictions.fields)
 
 
 def read(path: epath.Path) -> Predictions:
     """Predictions that `write` kept."""
     with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
-        return Predictions(**{name: found[name] for name in Predictions._fields})
+        needed = {*("logits", "key", "camera"), *found} & {*Predictions._fields}
+        return Predictions(**{name: found[name] for name in sorted(needed)})
 
 
 def restored(

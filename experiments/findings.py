@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.stats
 
-from experiments import evaluate
+from experiments import evaluate, multilabel
+from experiments.measures import NAMES, heading, known
 from experiments.outcome import ALONE, Outcome, Predictions, Reference
 from kdjax import metrics
 
@@ -94,9 +95,23 @@ def mended(run: Outcome, reference: Reference) -> tuple[int, int, float]:
     return won, lost, float(chance)
 
 
-def _score(numbers: dict[str, float]) -> str:
-    """Accuracy and macro F1 in a sentence."""
-    return f"{percent(numbers['accuracy'])} (macro F1 {percent(numbers['macro_f1'])})"
+def _score(run: Outcome, numbers: dict[str, float]) -> str:
+    """The first two measures in a sentence."""
+    first, *others = known(run.measures, numbers)
+    beside = [f" ({NAMES[name]} {percent(numbers[name])})" for name in others[:1]]
+    return percent(numbers[first]) + "".join(beside)
+
+
+def _gain(run: Outcome, ours: dict[str, float], theirs: dict[str, float]) -> str:
+    """What the first two measures gain, in a sentence."""
+    first, *others = known(run.measures, ours)
+    beside = [
+        f" and {points(ours[name] - theirs[name])} of {NAMES[name]}"
+        for name in others[:1]
+    ]
+    return f"{points(ours[first] - theirs[first])} points of {NAMES[first]}" + "".join(
+        beside
+    )
 
 
 def reference_numbers(run: Outcome, reference: Reference) -> dict[str, float]:
@@ -110,15 +125,25 @@ def _compared(run: Outcome, reference: Reference) -> str:
     """What distillation brings, with the count of examples behind it."""
     ours = run.results["roles"][run.student][run.split]
     theirs = reference_numbers(run, reference)
-    gain, f1 = (ours[name] - theirs[name] for name in ("accuracy", "macro_f1"))
-    won, lost, chance = mended(run, reference)
-    size = "< 0.001" if chance < 0.001 else f"= {chance:.2g}"
     subject = "Distillation" if run.distilled else "The network"
     return (
-        f"{subject} brings {points(gain)} points of accuracy and {points(f1)} of "
-        f"macro F1 over the undistilled student ({reference.name}), which reaches "
-        f"{_score(theirs)}: {won} examples are right only with it, {lost} only without "
-        f"(sign test p {size}, one run)."
+        f"{subject} brings {_gain(run, ours, theirs)} over the undistilled student "
+        f"({reference.name}), which reaches {_score(run, theirs)}: "
+        f"{_counted(run, reference)}"
+    )
+
+
+def _counted(run: Outcome, reference: Reference) -> str:
+    """How many examples, or classes where there are several each, stand behind it."""
+    if run.multilabel:
+        gains = gain_by_class(run, reference)
+        up, down = int((gains > 0).sum()), int((gains < 0).sum())
+        return f"the average precision of {up} classes rises, of {down} it falls."
+    won, lost, chance = mended(run, reference)
+    size = "< 0.001" if chance < 0.001 else f"= {chance:.2g}"
+    return (
+        f"{won} examples are right only with it, {lost} only without (sign test p "
+        f"{size}, one run)."
     )
 
 
@@ -137,14 +162,16 @@ def summary(run: Outcome, reference: Reference | None) -> str:
     kind = "distilled student" if run.distilled else "network"
     first = (
         f"On the {mine['examples']} examples of the {run.split} split, the {kind} "
-        f"({run.student}) reaches an accuracy of {_score(mine)}."
+        f"({run.student}) reaches an {NAMES[run.measures[0]]} of {_score(run, mine)}."
     )
     text = [first]
     if reference is not None:
         text.append(_compared(run, reference))
     teachers = run.config["roles"][run.student].get("teachers", ())
     if teachers:
-        scores = [f"{name} {_score(numbers[name][run.split])}" for name in teachers]
+        scores = [
+            f"{name} {_score(run, numbers[name][run.split])}" for name in teachers
+        ]
         text.append(f"What taught it: {listed(scores)}.")
     return " ".join(text)
 
@@ -155,21 +182,21 @@ def tiles(run: Outcome, reference: Reference | None) -> list[Tile]:
         return []
 
     def tile(label: str, role: str, numbers: dict[str, float], colour: int) -> Tile:
-        note = f"{role}, macro F1 {percent(numbers['macro_f1'])}"
-        return Tile(label, percent(numbers["accuracy"]), note, colour)
+        first, *others = known(run.measures, numbers)
+        beside = [f"{NAMES[name]} {percent(numbers[name])}" for name in others[:1]]
+        return Tile(label, percent(numbers[first]), ", ".join([role, *beside]), colour)
 
     numbers, student = run.results["roles"], run.student
     mine = numbers[student][run.split]
-    kind = "Distilled student" if run.distilled else "Accuracy"
+    kind = "Distilled student" if run.distilled else heading(run.measures[0])
     found = [tile(kind, student, mine, run.colours[student])]
     if reference is not None:
         theirs = reference_numbers(run, reference)
         found.append(
             tile("Undistilled student", reference.name, theirs, reference.colour)
         )
-        gain, f1 = (mine[name] - theirs[name] for name in ("accuracy", "macro_f1"))
-        note = f"points of accuracy, macro F1 {points(f1)}"
-        found.append(Tile("Gain", points(gain), note, None))
+        gain, _, note = _gain(run, mine, theirs).partition(" ")
+        found.append(Tile("Gain", gain, note, None))
     for name in run.config["roles"][student].get("teachers", ()):
         found.append(tile("Teacher", name, numbers[name][run.split], run.colours[name]))
     return found
@@ -179,7 +206,7 @@ def confused_pairs(
     run: Outcome, reference: Reference | None, *, limit: int = 12
 ) -> list[dict[str, Any]]:
     """The most frequent mistakes before and after distillation, the most frequent first."""
-    if run.student not in run.predictions:
+    if run.student not in run.predictions or run.multilabel:
         return []
     matrix = counts(run.predictions[run.student])
     before = (
@@ -209,8 +236,10 @@ def similar(run: Outcome, reference: Reference, *, limit: int = 6) -> list[int]:
 
     Returns:
       Classes in their order, pair by pair the most confused ones; none where it makes
-      no mistakes.
+      no mistakes, or examples have no single class.
     """
+    if run.multilabel:
+        return []
     matrix = counts(reference.predictions)
     both = np.triu(matrix + matrix.T, 1)
     chosen: set[int] = set()
@@ -238,7 +267,13 @@ def by_camera(run: Outcome) -> list[dict[str, Any]]:
 
 
 def gain_by_class(run: Outcome, reference: Reference) -> np.ndarray:
-    """Recall of each class less the undistilled student's, in points; NaN if absent."""
+    """What each class gains over the undistilled student, in points; NaN if absent.
+
+    Of its recall, or of its average precision where examples show several classes.
+    """
+    if run.multilabel:
+        mine = multilabel.by_class(run.predictions[run.student])
+        return 100 * (mine - multilabel.by_class(reference.predictions))
     ours, theirs = counts(run.predictions[run.student]), counts(reference.predictions)
     total = ours.sum(axis=1)
     change = np.where(total > 0, np.diagonal(ours) - np.diagonal(theirs), np.nan)

@@ -26,9 +26,17 @@ def cosine(
 
 
 def warm_restarts(
-    *, learning_rate: float, total_steps: int, steps_per_epoch: int, restart_epochs: int
+    *,
+    learning_rate: float,
+    total_steps: int,
+    steps_per_epoch: int,
+    restart_epochs: int,
+    floor: float = 0.0,
 ) -> optax.Schedule:
     r"""Cosine over `restart_epochs`, again and again, constant within an epoch.
+
+    It falls from `learning_rate` to `floor`, which it would reach one epoch later. With
+    all epochs in one turn it is PyTorch's ``CosineAnnealingLR``.
 
     References:
       Loshchilov and Hutter, *SGDR: Stochastic Gradient Descent with Warm Restarts*,
@@ -38,7 +46,8 @@ def warm_restarts(
 
     def schedule(step):
         epoch = (step // steps_per_epoch) % restart_epochs
-        return learning_rate * 0.5 * (1 + jnp.cos(jnp.pi * epoch / restart_epochs))
+        fall = 0.5 * (1 + jnp.cos(jnp.pi * epoch / restart_epochs))
+        return floor + (learning_rate - floor) * fall
 
     return schedule
 

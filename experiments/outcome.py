@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from etils import epath
 
-from experiments import evaluate
+from experiments import evaluate, measures
 from experiments.errors import RunError
 from experiments.evaluate import Predictions
 from kdjax.interop import variables as files
@@ -41,6 +41,16 @@ class Outcome(NamedTuple):
     predictions: dict[str, Predictions]
     roles: tuple[str, ...]
     colours: dict[str, int]
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The numbers that the page shows, the most important first."""
+        return measures.checked(self.config.get("measures", measures.USUAL))
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether an example shows several classes; only where there are predictions."""
+        return any(each.labels is not None for each in self.predictions.values())
 
     @property
     def student(self) -> str:
@@ -200,8 +210,11 @@ def undistilled(run: Outcome, baseline: str) -> Reference | None:
             f"{len(differing)} differ, {min(differing)} is one"
         )
     rows = np.array([place[key] for key in keys], int)
-    theirs = Predictions(*(field[rows] for field in theirs))
-    if mine.logits.shape != theirs.logits.shape or (mine.label != theirs.label).any():
+    theirs = theirs.at(rows)
+    if mine.logits.shape != theirs.logits.shape or any(
+        not np.array_equal(mine.fields.get(name), theirs.fields.get(name))
+        for name in ("label", "labels")
+    ):
         raise RunError(f"{other} has other classes than {run.path}")
     # Where the run has an undistilled student too, the other's colour is one of its own.
     colour = max(run.colours.values()) + 1 if ALONE in run.roles else 1

@@ -21,11 +21,9 @@ from data_pipelines.errors import DataError
 from experiments import findings, machine, outcome, plots, sample_clips, samples
 from experiments.checkpoints import write_text
 from experiments.errors import RunError
+from experiments.measures import NAMES, heading
 from experiments.outcome import Outcome, Reference
 from experiments.plots import Image
-
-SCORES = {"accuracy": "accuracy", "macro_f1": "macro F1"}
-"""Measures that are followed over the epochs, and their names."""
 
 
 def curve(
@@ -39,7 +37,7 @@ def curve(
             found[role] = (epochs, scale * values)
     if not found:
         return []
-    label = SCORES.get(name, name.replace("_", " "))
+    label = NAMES.get(name, name.replace("_", " "))
     label += " (%)" if scale == 100 else ""
     draw = functools.partial(plots.by_role, title, found, run.colours, label)
     return [plots.save(out, f"{name}_{split}", draw)]
@@ -63,10 +61,10 @@ def training_curves(run: Outcome, out: epath.Path) -> list[Image]:
 
 
 def evaluation_curves(run: Outcome, out: epath.Path) -> list[Image]:
-    """Accuracy and macro F1 on the judged split over the epochs, one line a role."""
+    """The measures on the judged split over the epochs, one line a role."""
     images = []
-    for name, label in SCORES.items():
-        title = f"{label[0].upper()}{label[1:]} on the {run.split} split"
+    for name in run.measures:
+        title = f"{heading(name)} on the {run.split} split"
         images += curve(run, out, run.split, name, title, scale=100)
     return images
 
@@ -74,7 +72,7 @@ def evaluation_curves(run: Outcome, out: epath.Path) -> list[Image]:
 def confusions(run: Outcome, out: epath.Path) -> list[dict[str, Any]]:
     """A confusion matrix a role, the student's first."""
     found = []
-    for index, role in enumerate(run.roles):
+    for index, role in enumerate(() if run.multilabel else run.roles):
         if role in run.predictions:
             matrix = findings.counts(run.predictions[role])
             title = f"{role} on the {run.split} split"
@@ -92,7 +90,8 @@ def gain_by_class(
         return None
     values = findings.gain_by_class(run, reference)
     title = f"{run.student} against {reference.name}"
-    label = "gain in the share recognised (percentage points)"
+    what = "average precision" if run.multilabel else "the share recognised"
+    label = f"gain in {what} (percentage points)"
     names = run.classes
     draw = functools.partial(
         plots.gains, values, names, title, label, losses=reference.colour
@@ -220,6 +219,7 @@ def facts(
         "tiles": findings.tiles(run, reference),
         "warnings": findings.not_finite(run),
         "table": findings.table(run, reference),
+        "columns": NAMES,
         "training": training_curves(run, out),
         "evaluation": evaluation_curves(run, out),
         "confusions": confusions(run, out),

@@ -3,7 +3,8 @@
 A table of a config is a tuple of rows. A row has a ``name``, ``set`` (values by dotted
 config path), ``paper`` (what the paper reports, in percent), ``roles`` (whose numbers it
 shows, the student's by default), ``replay``, which maps roles to another row whose run of
-the same seed they replay, and ``baseline``, true of the row that others are paired with.
+the same seed they replay, and ``baseline``, true of the row that others are paired with;
+or each row names another one in ``paired``.
 A row with ``average`` trains nothing: it maps rows of the table to roles whose predictions
 of the same seed are averaged as probabilities. Each other row and seed is a run of its own under ``workdir/row/seed_n``, which tables that name
 it alike share; a finished one is not run again.
@@ -21,20 +22,13 @@ import ml_collections
 from etils import epath
 from scipy.special import log_softmax, logsumexp
 
-from experiments import evaluate, outcome, train
+from experiments import evaluate, measures, outcome, train
 from experiments.build import build
 from experiments.checkpoints import write_text
 from experiments.errors import RunError
 from experiments.workdir import check_config, locked
 
-MEASURES = {
-    "accuracy": "accuracy %",
-    "macro_f1": "macro F1 %",
-    "mean_class_accuracy": "mean class accuracy %",
-    "mean_ap": "mAP %",
-}
-"""Numbers that a table may show, and their titles."""
-ROW_KEYS = {"name", "roles", "set", "paper", "replay", "baseline", "average"}
+ROW_KEYS = {"name", "roles", "set", "paper", "replay", "baseline", "paired", "average"}
 
 
 def override(config: ml_collections.ConfigDict, path: str, value: Any) -> None:
@@ -140,33 +134,31 @@ def lines(
     found: dict[str, list[dict]],
     baseline: str,
     *,
-    measures: tuple[str, ...] = ("accuracy", "macro_f1"),
+    shown: tuple[str, ...] = measures.USUAL,
 ) -> list[str]:
-    """The table as Markdown; the first measure is paired by seed with `baseline`.
+    """The table as Markdown; the first measure shown is paired by seed with `baseline`.
 
-    Only numbers of the role that the baseline reports are: "" pairs nothing.
+    Only numbers of the role that the baseline reports are: "" pairs nothing. A row may
+    name another baseline of its own.
 
     Raises:
       RunError: where a measure is unknown.
     """
-    if not measures or not set(measures) <= set(MEASURES):
-        raise RunError(f"config.measures is {measures}: some of {sorted(MEASURES)}")
+    shown = measures.checked(shown)
     paired_to = f"paired to {baseline}" if baseline else "paired"
-    titles = [MEASURES[measure] for measure in measures]
+    titles = [f"{measures.NAMES[measure]} %" for measure in shown]
     head = ["row", "role", *titles, paired_to, "paper"]
     out = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    base = next((row for row in rows if row["name"] == baseline), {})
-    (base_role,) = base.get("roles", ("student",))
-    reference = [
-        scores(each, base_role, measures[0]) for each in found.get(baseline, ())
-    ]
+    known = {row["name"]: row for row in rows}
     for row in rows:
+        name = row.get("paired", baseline)
+        (base_role,) = known.get(name, {}).get("roles", ("student",))
+        reference = [scores(each, base_role, shown[0]) for each in found.get(name, ())]
         for role in row.get("roles", ("student",)):
             values = {
-                m: [scores(each, role, m) for each in found[row["name"]]]
-                for m in measures
+                m: [scores(each, role, m) for each in found[row["name"]]] for m in shown
             }
-            gains = [a - b for a, b in zip(values[measures[0]], reference)]
+            gains = [a - b for a, b in zip(values[shown[0]], reference)]
             paired = spread(gains) if gains and role == base_role else ""
             paper = " / ".join(f"{v:.2f}" for v in row.get("paper", ()))
             cells = [row["name"], role, *map(spread, values.values())]
@@ -215,7 +207,7 @@ def main(config: ml_collections.ConfigDict, workdir: epath.Path, flags: Any) -> 
             )
             print(f"{row['name']}, seed {seed}: {', '.join(parts)}", file=sys.stderr)
     baseline = next((row["name"] for row in wanted if row.get("baseline")), "")
-    text = "\n".join(lines(wanted, found, baseline, measures=tuple(config.measures)))
+    text = "\n".join(lines(wanted, found, baseline, shown=tuple(config.measures)))
     print(text)
     write_text(workdir / f"{flags.table}.md", text + "\n")
     write_text(

@@ -12,7 +12,7 @@ import ml_collections
 from etils import epath
 from tqdm import tqdm
 
-from experiments import evaluate, machine, targets, trajectory
+from experiments import evaluate, machine, measures, outcome, targets, trajectory
 from experiments.build import Experiment, Phase, build
 from experiments.checkpoints import write_text
 from experiments.errors import Interrupted
@@ -193,6 +193,18 @@ def replay_phase(run: Run, phase: Phase) -> None:
         )
 
 
+def add_best(run: Run, results: dict[str, dict]) -> None:
+    """The best of all evaluations, where the config asks for it, see `measures.BEST`."""
+    asked = [m for m in run.experiment.config.measures if m.startswith(measures.BEST)]
+    log = outcome.read_log(run.workdir / "metrics.jsonl")
+    for role, splits in results.items():
+        for split, numbers in splits.items():
+            for measure in asked:
+                name = measure.removeprefix(measures.BEST)
+                _, values = outcome.series(log, role, split, name)
+                numbers[measure] = float(values.max())
+
+
 def finish(run: Run) -> dict[str, dict]:
     """Evaluates every role; writes its model, its predictions and ``results.json``."""
     run.pending.flush()
@@ -203,8 +215,9 @@ def finish(run: Run) -> dict[str, dict]:
         own = state._replace(params=deployed(state.params), state=deployed(state.state))
         model = run.workdir / "models" / f"{name}.safetensors"
         trajectory.save(run.experiment, model, name, own, run.mesh)
-    ended = {"step": run.step, "epochs": run.epochs, "roles": results}
     if jax.process_index() == 0:
+        add_best(run, results)
+        ended = {"step": run.step, "epochs": run.epochs, "roles": results}
         write_text(run.workdir / "results.json", json.dumps(ended, indent=2) + "\n")
     return results
 
@@ -266,8 +279,7 @@ def main(config: ml_collections.ConfigDict, workdir: epath.Path, flags: Any) -> 
         results = train(experiment, workdir)
     for role, splits in results.items():
         for split, numbers in splits.items():
-            print(
-                f"{role:20s} {split:5s} accuracy {numbers['accuracy']:7.2%}  "
-                f"macro F1 {numbers['macro_f1']:7.2%}"
-            )
+            shown = measures.known(config.measures, numbers)
+            text = (f"{measures.NAMES[name]} {numbers[name]:7.2%}" for name in shown)
+            print(f"{role:20s} {split:5s} {'  '.join(text)}")
     print(f"results: {workdir / 'results.json'}")

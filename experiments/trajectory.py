@@ -49,11 +49,15 @@ class _Probe:
 def probe_accuracy(
     experiment: Experiment, role: str, state: TrainState, mesh: Mesh
 ) -> float:
-    """Accuracy on the probe batch: training examples, not augmented."""
+    """Accuracy on the probe batch: training examples, not augmented.
+
+    Where an example shows several classes at once, the mean average precision.
+    """
     probe = _Probe(experiment.data.sources["train"])
     method = experiment.roles[role].method
     found = evaluate.predict(method, state, probe, len(probe), mesh)
-    return evaluate.summary(found)["accuracy"]
+    numbers = evaluate.summary(found)
+    return numbers.get("accuracy", numbers["mean_ap"])
 
 
 IDENTITY = ("classes", "data", "model", "inputs")
@@ -156,7 +160,7 @@ def check(experiment: Experiment, role: str, state: TrainState, mesh: Mesh) -> f
     accuracy = probe_accuracy(experiment, role, state, mesh)
     if accuracy < floor:
         raise RunError(
-            f"the {role} is right on {accuracy:.0%} of a probe batch of training "
+            f"the {role} reaches {accuracy:.0%} on a probe batch of training "
             f"examples, below config.teacher_floor={floor:.0%}: it is not a teacher"
         )
     return accuracy
@@ -174,7 +178,7 @@ def check_replayed(experiment: Experiment, states: dict, mesh: Mesh) -> None:
             accuracy = check(experiment, name, state, mesh)
             if kept is not None and abs(accuracy - kept) > TOLERANCE:
                 raise RunError(
-                    f"the {name} in {role.trajectory} is right on {accuracy:.0%} of "
+                    f"the {name} in {role.trajectory} reaches {accuracy:.0%} on "
                     f"the probe batch, but was on {kept:.0%} when it was kept: the "
                     "data or its preparation has changed"
                 )

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import ml_collections
 
+from experiments import measures
+
 SIGNALS = {
     "synthetic": dict(
         name="synthetic",
@@ -94,6 +96,38 @@ PAIRS = {
 """Pictures in colour or of depth, and infrared ones of the same performance."""
 
 
+SCENES = {
+    "synthetic": dict(
+        name="synthetic_home",
+        protocol="csub",
+        modalities=("rgb", "audio", "human"),
+        seed=0,
+        subjects=18,
+        recordings_per_subject=10,
+        cameras=5,
+        overlap="half",
+        persons=2,
+        size=48,
+    ),
+    **{
+        dataset: dict(
+            name=name,
+            protocol="auto",
+            modalities=("rgb", "audio", "human"),
+            human="human",
+            missing_views="drop",
+            strict=True,
+            seed=0,
+        )
+        for dataset, name in (
+            ("home1", "multisensor_home"),
+            ("home2", "multisensor_home2"),
+        )
+    },
+}
+"""Several actions at once before all cameras of a home, which hear as well."""
+
+
 def data(
     name: str, known: Mapping[str, dict] = SIGNALS, **changes
 ) -> ml_collections.ConfigDict:
@@ -101,7 +135,7 @@ def data(
 
     Args:
       name: one of `known`.
-      known: `SIGNALS`, `VIDEOS` or `PAIRS`.
+      known: `SIGNALS`, `VIDEOS`, `PAIRS` or `SCENES`.
       **changes: ``transform``, a module of `data_pipelines.transforms` (``align``);
         ``align``, its options; ``standardise``, with mean and deviation of the training
         split, without which recordings stay in metres and g and networks normalise
@@ -168,7 +202,7 @@ def base(data: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
             eval_every=10,
             checkpoint_every=500,
             keep_checkpoints=2,
-            measures=("accuracy", "macro_f1"),
+            measures=measures.USUAL,
             tables={},
         )
     )

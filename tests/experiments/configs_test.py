@@ -36,7 +36,10 @@ def module_of(page):
 def small(page):
     """A page on a dozen synthetic examples, its networks as they are."""
     config = module_of(page).get_config()
-    config.data.update(subjects=2, trials_per_subject=1)
+    few = dict(subjects=2, trials_per_subject=1)
+    if "cameras" in config.data and "overlap" in config.data:
+        few = dict(subjects=3, recordings_per_subject=3, cameras=2, size=24)
+    config.data.update(few)
     for role in config.roles.values():
         role.batch_size = 6
     return config
@@ -48,6 +51,9 @@ NARROW = {
     "posec3d": dict(width=4, blocks=(1,)),
     "i3d": dict(width=0.02),
     "tsn": dict(depth=18, width=2),
+    "audiovisual": dict(
+        visual=dict(widths=(4,), width=8), audio=dict(width=8, heads=2, hidden=8)
+    ),
 }
 
 
@@ -119,7 +125,7 @@ def test_an_unknown_data_set_is_refused_in_a_sentence(page):
     ("known", "dataset"),
     [
         (known, name)
-        for known in ("SIGNALS", "VIDEOS", "PAIRS")
+        for known in ("SIGNALS", "VIDEOS", "PAIRS", "SCENES")
         for name in vars(common)[known]
     ],
 )
@@ -127,7 +133,8 @@ def test_a_data_set_knows_its_options(known, dataset):
     options = dict(vars(common)[known][dataset])
     load = build.named("data_pipelines.datasets", options.pop("name")).load
     inspect.signature(load).bind(data_dir="", holdout=(), **options)
-    module, protocol = inspect.getmodule(load), options["protocol"]
+    module = inspect.getmodule(getattr(load, "func", load))  # one may be another's
+    protocol = options["protocol"]
     written = f'"{protocol}"' in inspect.getsource(module)
     assert written or protocol in module.SIZES
 
@@ -195,17 +202,27 @@ def data_of(page, build_data=build.build_data):
     return build_data(small(page))
 
 
-def rows_of(page):
-    """The page as it is, and every row of its tables that trains; each program once.
+def settings(value, path=""):
+    """Every value that a row sets, with its path; numbers with a point are alike."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield from settings(part, f"{path}.{name}")
+    else:
+        yield path, re.sub(r"\d+\.\d+(e-\d+)?", "#", repr(value))
 
-    Rows that differ in a number, such as a weight, are one program.
+
+def rows_of(page):
+    """The page as it is, and rows of its tables: each setting of each is in one of them.
+
+    What cameras see of each other changes no program, nor does the name of a row.
     """
     rows, seen = {f"{page}-itself": {"name": "", "roles": ()}}, set()
     for row in itertools.chain(*module_of(page).get_config().tables.values()):
-        program = {name: row.get(name) for name in ("set", "replay", "roles")}
-        program = re.sub(r"\d+\.\d+(e-\d+)?", "#", repr(program))
-        if "average" not in row and program not in seen:
-            seen.add(program)
+        made = dict(row.get("set", {}), roles=row.get("roles"))
+        made["replay"] = sorted(row.get("replay", {}))
+        made = {s for s in settings(made) if s[0] != ".data.overlap"}
+        if "average" not in row and made - seen:
+            seen |= made
             rows[f"{page}-{table.slug(row['name'])}"] = row
     return [pytest.param(page, row, id=name) for name, row in rows.items()]
 

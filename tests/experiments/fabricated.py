@@ -41,7 +41,7 @@ def predictions(guesses, labels=LABELS, keys=KEYS):
     """Logits that say what is guessed, with a probability of about 0.9."""
     logits = 3.0 * np.eye(len(CLASSES), dtype=np.float32)[np.array(guesses)]
     label, camera = np.array(labels, np.int32), np.zeros(len(labels), np.int32)
-    return evaluate.Predictions(logits, label, np.array(keys), camera)
+    return evaluate.Predictions(logits, np.array(keys), camera, label)
 
 
 def line(role, split, epoch, **values):

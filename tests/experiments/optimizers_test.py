@@ -152,6 +152,13 @@ def test_restarts_hold_the_rate_within_an_epoch():
     np.testing.assert_allclose(by_epoch[:, 0], expected, rtol=1e-5)
 
 
+def test_one_turn_over_all_epochs_falls_to_its_floor_as_in_pytorch():
+    found = rates("warm_restarts", learning_rate=0.8, restart_epochs=5, floor=0.1)
+    # torch 2.13, CosineAnnealingLR(T_max=5, eta_min=0.1) from 0.8, stepped by epoch.
+    expected = [0.8, 0.733156, 0.558156, 0.341844, 0.166844]
+    np.testing.assert_allclose(found.reshape(5, 4)[:, 0], expected, rtol=1e-5)
+
+
 def test_a_role_of_no_steps_has_a_rate():
     schedule = optimizers.cosine(
         learning_rate=0.1, total_steps=0, steps_per_epoch=3, warmup_epochs=0.0

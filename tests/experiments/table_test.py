@@ -154,6 +154,21 @@ def test_the_order_of_rows_does_not_matter_to_the_pairing():
     assert [row[4] for row in cells(rows)] == ["3.00", "0.00", ""]
 
 
+def test_a_row_can_be_paired_with_another_than_the_rest():
+    rows = [
+        {"name": "A alone", "paired": "A alone"},
+        {"name": "A taught", "paired": "A alone"},
+        {"name": "B alone", "paired": "B alone"},
+        {"name": "B taught", "paired": "B alone"},
+        {"name": "Unpaired", "paired": ""},
+    ]
+    values = dict(zip([row["name"] for row in rows], (0.5, 0.6, 0.2, 0.1, 0.9)))
+    found = {name: [result(value)] for name, value in values.items()}
+    head, _, *printed = table.lines(rows, found, "")
+    assert cells([head])[0][4] == "paired"
+    assert [row[4] for row in cells(printed)] == ["0.00", "10.00", "0.00", "-10.00", ""]
+
+
 def test_without_a_baseline_nothing_is_paired():
     head, _, row = table.lines([ROWS[2]], {"ACS": [result(0.8)]}, "")
     assert cells([head])[0][4] == "paired"
@@ -250,10 +265,10 @@ def test_what_is_not_there_is_named_before_anything_runs(
 
 def test_a_page_names_what_its_tables_measure():
     found = {"ACS": [{"student": {"test": {"accuracy": 0.8, "mean_ap": 0.7}}}]}
-    measures = ("mean_ap", "accuracy")
-    head, _, row = table.lines([ROWS[2]], found, "ACS", measures=measures)
+    shown = ("mean_ap", "accuracy")
+    head, _, row = table.lines([ROWS[2]], found, "ACS", shown=shown)
     assert cells([head])[0][2:4] == ["mAP %", "accuracy %"]
     assert cells([row])[0][2:5] == ["70.00", "80.00", "0.00"]
     for wrong in ((), ("accuracy", "speed")):
         with pytest.raises(RunError, match=r"config\.measures is"):
-            table.lines([ROWS[2]], found, "", measures=wrong)
+            table.lines([ROWS[2]], found, "", shown=wrong)
