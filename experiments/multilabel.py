@@ -37,10 +37,11 @@ def summary(predictions: "Predictions") -> dict[str, float]:
     return {**numbers, "examples": len(truth)}
 
 
-def frames(predictions: "Predictions") -> tuple[np.ndarray, np.ndarray]:
+def frames(predictions: "Predictions") -> tuple[jax.Array, jax.Array]:
     """Logits and labels [N K] of all frames that are no padding."""
     real = predictions.frame_mask > 0
-    return predictions.frame_logits[real], predictions.frame_labels[real]
+    both = predictions.frame_logits[real], predictions.frame_labels[real]
+    return tuple(map(jnp.asarray, both))
 
 
 def by_class(predictions: "Predictions") -> np.ndarray:

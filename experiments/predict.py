@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -72,22 +73,53 @@ def predict(predictor: Predictor, paths: list[pathlib.Path]) -> dict[str, Any]:
       paths: the recording's raw files, one a modality.
 
     Returns:
-      The files, the likeliest class, its probability, and all probabilities by class.
+      The files, the likeliest class, its probability, and all probabilities by class;
+      of a network that judges frames see `scored`.
     """
     module = named("data_pipelines.datasets", predictor.dataset.name)
     example = predictor.align(module.read_recording(paths))
     batch = {k: v[None] for k, v in example.items() if isinstance(v, np.ndarray)}
     infer = jax.jit(predictor.network.infer)
-    logits = infer(predictor.params, predictor.state, batch)["logits"][0]
+    outputs = infer(predictor.params, predictor.state, batch)
+    logits, recording = outputs["logits"][0], [str(path) for path in paths]
+    if "frame_logits" in outputs:
+        frames = outputs["frame_logits"][0]
+        return {"recording": recording} | scored(
+            predictor.dataset.classes, np.asarray(logits), np.asarray(frames)
+        )
     probabilities = np.asarray(jax.nn.softmax(logits))
     best = int(probabilities.argmax())
     return {
-        "recording": [str(path) for path in paths],
+        "recording": recording,
         "class": predictor.dataset.classes[best],
         "probability": round(float(probabilities[best]), 6),
         "probabilities": {
             name: round(float(p), 6)
             for name, p in zip(predictor.dataset.classes, probabilities)
+        },
+    }
+
+
+def scored(
+    classes: Sequence[str], logits: np.ndarray, frames: np.ndarray
+) -> dict[str, Any]:
+    """What a network says of a recording that may show several classes, or none.
+
+    Args:
+      classes: names.
+      logits: [K] of the whole recording.
+      frames: [T K] of its frames, evenly spread.
+
+    Returns:
+      The classes whose score, the sigmoid of the logit, is above one half; all scores;
+      and by class the scores of the frames.
+    """
+    whole, each = (1 / (1 + np.exp(-x.astype(np.float64))) for x in (logits, frames))
+    return {
+        "classes": [name for name, score in zip(classes, whole) if score > 0.5],
+        "scores": {name: round(float(s), 6) for name, s in zip(classes, whole)},
+        "frames": {
+            name: each[:, k].round(3).tolist() for k, name in enumerate(classes)
         },
     }
 

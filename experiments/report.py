@@ -18,12 +18,22 @@ from etils import epath
 from matplotlib.figure import Figure
 
 from data_pipelines.errors import DataError
-from experiments import findings, machine, outcome, plots, sample_clips, samples
+from experiments import (
+    findings,
+    machine,
+    outcome,
+    plots,
+    sample_clips,
+    sample_scenes,
+    samples,
+)
 from experiments.checkpoints import write_text
 from experiments.errors import RunError
 from experiments.measures import NAMES, heading
 from experiments.outcome import Outcome, Reference
 from experiments.plots import Image
+
+LOST = "The recordings cannot be read again"
 
 
 def curve(
@@ -136,6 +146,13 @@ def shown_samples(
     if run.student not in run.predictions:
         why = "Examples are shown when the run has ended."
         return {**nothing, "no_samples": why}
+    if run.multilabel:
+        save = functools.partial(plots.save, out)
+        try:
+            cards = sample_scenes.shown(run, reference, config, save)
+        except (DataError, RunError, OSError) as error:
+            return {**nothing, "no_samples": f"{LOST}: {error}"}
+        return {**nothing, "samples": cards}
     found = run.predictions[run.student]
     other = None if reference is None else reference.predictions.logits
     chosen = samples.choose(found.logits, found.label, other)
@@ -143,8 +160,7 @@ def shown_samples(
     try:
         recordings = samples.recordings(config, run.split, keys)
     except (DataError, RunError, OSError) as error:
-        why = f"The recordings cannot be read again: {error}"
-        return {**nothing, "no_samples": why}
+        return {**nothing, "no_samples": f"{LOST}: {error}"}
     cameras = None
     if recordings.cameras:
         draw = functools.partial(
@@ -176,9 +192,9 @@ def sample_card(
         "why": choice.why,
         "true": true,
         "guess": top[0][0],
-        "image": save(
-            functools.partial(samples.figure, example, recordings, top, true)
-        ),
+        "images": [
+            save(functools.partial(samples.figure, example, recordings, top, true))
+        ],
         "right": label == best[0],
     }
 

@@ -1,23 +1,29 @@
 """How a recording of several actions looks in a report: cameras, attention, times."""
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import matplotlib
+import ml_collections
 import numpy as np
 from etils import epath
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from data_pipelines.dataset import Example
+from data_pipelines.dataset import Example, rows
 from experiments import predict
+from experiments.build import build_data
+from experiments.errors import RunError
 from experiments.evaluate import Predictions
-from experiments.plots import shorten
+from experiments.outcome import Outcome, Reference
+from experiments.plots import Image, shorten
 from kdjax import metrics
 
-INSTANTS = 4
+INSTANTS = 8
+"""Frames of a camera in a row, however many columns share it."""
 WIDTH = 11.0
 
 
@@ -108,9 +114,11 @@ def draw_cameras(example: Example, looked: Mapping[str, np.ndarray]) -> Figure:
       The figure.
     """
     views, steps = example["rgb"].shape[:2]
-    at = ((np.arange(INSTANTS) + 0.5) / INSTANTS * steps).astype(int)
     titles = ["frames", *looked]
-    cell = WIDTH / (INSTANTS * max(len(titles), 2))
+    count = max(INSTANTS // len(titles), 2)
+    at = ((np.arange(count) + 0.5) / count * steps).astype(int)
+    shape = example["rgb"].shape[2:4]
+    cell = WIDTH / (count * len(titles)) * shape[0] / shape[1]
     figure = Figure(figsize=(WIDTH, 0.3 + cell * views))
     grid = figure.add_gridspec(
         views,
@@ -196,26 +204,95 @@ def _spans(shown: np.ndarray) -> list[tuple[int, int]]:
     return list(zip(edges[::2].tolist(), edges[1::2].tolist()))
 
 
-def card(
-    key: str,
-    row: int,
-    predictions: Mapping[str, Predictions],
-    classes: Sequence[str],
-) -> dict[str, Any]:
-    """What a page says of one recording: what it shows, and what ranks highest.
+def shown(
+    run: Outcome,
+    reference: Reference | None,
+    config: ml_collections.ConfigDict,
+    save: Callable[[str, Callable[[], Figure]], Image],
+) -> list[dict[str, Any]]:
+    """What a page shows of a few recordings: cameras, attention, and times.
 
     Args:
-      key: of the recording.
-      row: its place in the predictions.
-      predictions: by role, the judged one first.
+      run: that the page is about, which has ended.
+      reference: the undistilled student, if there is one.
+      config: of the run; its data is read again.
+      save: keeps a figure under a name.
+
+    Returns:
+      A card a recording, with its ``images``.
+
+    Raises:
+      DataError: where the data set is not there any more.
+      RunError: where it no longer holds a recording.
+    """
+    judged = {run.student: run.predictions[run.student]}
+    if reference is not None:
+        judged[reference.name] = reference.predictions
+    for role in run.config["roles"][run.student].get("teachers", ()):
+        judged[role] = run.predictions[role]
+    chosen = choose(run.predictions[run.student])
+    keys = [str(run.predictions[run.student].key[row]) for row, _, _ in chosen]
+    examples = read_again(config, run.split, keys)
+    known = [role for role in judged if role in run.roles]
+    cards = []
+    for place, (row, why, within) in enumerate(chosen):
+        example = examples[keys[place]]
+        looked = attentions(run.path, known, example)
+        frames = {
+            role: found.frame_logits[row]
+            for role, found in judged.items()
+            if found.frame_logits is not None
+        }
+        figures = {"cameras": functools.partial(draw_cameras, example, looked)}
+        if frames:
+            truth = run.predictions[run.student].frame_labels[row]
+            figures["times"] = functools.partial(draw_times, frames, truth, run.classes)
+        images = [save(f"scene_{place}_{n}", draw) for n, draw in figures.items()]
+        said = ranked(run.predictions[run.student], row, run.classes)
+        cards.append(
+            {
+                **said,
+                "key": keys[place],
+                "why": f"{why}, AP {100 * within:.0f} %",
+                "images": images,
+            }
+        )
+    return cards
+
+
+def read_again(
+    config: ml_collections.ConfigDict, split: str, keys: Sequence[str]
+) -> dict[str, Example]:
+    """Recordings of a split by key, as the run's transform gives them without chance.
+
+    Raises:
+      RunError: where the split no longer holds one.
+    """
+    options = {**config.data.to_dict(), "cache": False}
+    data = build_data(ml_collections.ConfigDict({"data": options}))
+    source = data.dataset.splits[split]
+    where = {row.key: index for index, row in enumerate(rows(source))}
+    if lost := sorted(set(keys) - set(where)):
+        raise RunError(f"the split {split!r} no longer has the example {lost[0]}")
+    return {key: data.align(source[where[key]]) for key in keys}
+
+
+def ranked(
+    predictions: Predictions, row: int, classes: Sequence[str]
+) -> dict[str, Any]:
+    """What a recording shows, and as many classes that rank highest.
+
+    Args:
+      predictions: of the judged network.
+      row: of the recording.
       classes: their names.
     """
-    first = next(iter(predictions.values()))
-    true = [classes[k] for k in np.flatnonzero(first.labels[row])]
-    ranked = np.argsort(-first.logits[row], kind="stable")[: max(len(true), 1)]
+    labels, logits = predictions.labels[row], predictions.logits[row]
+    true = {classes[k] for k in np.flatnonzero(labels)}
+    highest = np.argsort(-logits, kind="stable")[: max(len(true), 1)]
+    guess = {classes[k] for k in highest}
     return {
-        "key": key,
-        "true": ", ".join(true),
-        "guess": ", ".join(classes[k] for k in sorted(ranked)),
-        "right": {classes[k] for k in ranked} == set(true),
+        "true": ", ".join(sorted(true)),
+        "guess": ", ".join(sorted(guess)),
+        "right": guess == true,
     }

@@ -107,7 +107,7 @@ SCENES = {
         cameras=5,
         overlap="half",
         persons=2,
-        size=48,
+        size=32,
     ),
     **{
         dataset: dict(

@@ -125,6 +125,7 @@ def hallucination(
     teacher: Float[Array, "*B T D"],
     *,
     form: str = "squared",
+    reduction: str = "sum",
     mask: Float[Array, "*B T"] | None = None,
 ) -> Float[Array, "*B"]:
     r"""Distance of features made up by the student from those of what it cannot sense.
@@ -137,10 +138,11 @@ def hallucination(
       form: :math:`g` is the identity, ``squared``, or the logistic function,
         ``sigmoid``, as in the original, which sums over the batch where this averages
         over frames.
+      reduction: over the features' width, see `feature_distillation`.
       mask: 1 for a real frame, 0 for padding.
 
     Returns:
-      One value per example, summed over the features.
+      One value per example.
 
     Raises:
       ValueError: where the shapes disagree or the form is unknown.
@@ -153,7 +155,7 @@ def hallucination(
     student, teacher = as_float32(student, teacher)
     if form == "sigmoid":
         student, teacher = jax.nn.sigmoid(student), jax.nn.sigmoid(teacher)
-    return feature_distillation((student,), (teacher,), mask=mask)
+    return feature_distillation((student,), (teacher,), reduction=reduction, mask=mask)
 
 
 def attention_map(

@@ -244,12 +244,14 @@ def test_a_row_builds_and_its_steps_fit(page, row, monkeypatch):
 
 @every_page
 def test_tables_share_rows_and_refer_to_each_other(page):
-    folders = {}
-    for rows in module_of(page).get_config().tables.values():
+    folders, tables = {}, module_of(page).get_config().tables
+    every = {row["name"] for rows in tables.values() for row in rows}
+    for rows in tables.values():
         names = [row["name"] for row in rows]
         assert len({table.slug(name) for name in names}) == len(names)
         assert sum(row.get("baseline", False) for row in rows) <= 1
         for position, row in enumerate(rows):
+            assert row.get("paired", "") in ("", *every)
             # A row of the same folder in another table is the same run.
             for other in row.get("average", ()):
                 assert other in names[:position]
