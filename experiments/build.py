@@ -23,6 +23,7 @@ from data_pipelines.dataset import Dataset, Drawn, Held, Mapped, Source, Transfo
 from data_pipelines.transforms.align import standardised
 from experiments import optimizers
 from experiments.errors import RunError
+from experiments.roles import computed, parts_of, positive
 from kdjax import augment, parallel
 from kdjax.core import Method, Network
 
@@ -56,6 +57,7 @@ class Role(NamedTuple):
       keep: "all", "last" or "none" of its epochs are saved for other runs.
       stored_targets: outputs of its teachers that are asked for once, before its first
         step; none asks at every step.
+      accumulate: parts that a batch is worked through in.
     """
 
     method: Method
@@ -67,6 +69,7 @@ class Role(NamedTuple):
     trajectory: str
     keep: str
     stored_targets: tuple[str, ...]
+    accumulate: int = 1
 
 
 class Experiment(NamedTuple):
@@ -161,8 +164,11 @@ def of_data(options: Mapping, dataset: Dataset) -> dict:
 def build_network(
     where: str, role: ml_collections.ConfigDict, dataset: Dataset
 ) -> Network:
-    """The network of a role; its graph, where it has one, is the data's."""
-    options, inputs = role.model.to_dict(), tuple(role.inputs)
+    """The network of a role; its graph, where it has one, is the data's.
+
+    What the model itself says of its computation goes before what the role says.
+    """
+    options, inputs = computed(where, role) | role.model.to_dict(), tuple(role.inputs)
     model = named("kdjax.models", options.pop("name")).Model
     steps = [of_data(step, dataset) for step in role.prepare]
     # What is prepared may have names of its own; their absence is found in tracing.
@@ -176,7 +182,8 @@ def build_network(
         f"{where}.prepare", lambda: augment.prepare(*steps, num_classes=classes)
     )
     clips = any(step["function"] == "video.clips" for step in steps)
-    return Network(module, inputs, prepare, clips)
+    groups = positive(where, role, "statistics_groups")
+    return Network(module, inputs, prepare, clips, groups)
 
 
 def build_method(
@@ -226,8 +233,9 @@ def build_role(
         )
     steps = size // role.batch_size
     method = build_method(where, role, data, methods, total_steps=epochs * steps)
-    optimizer = optax.identity()
+    optimizer, parts = optax.identity(), 1
     if not role.trajectory:
+        parts = parts_of(where, config, role, method)
         optimizer = call(
             f"{where}.optimizer",
             optimizers.make,
@@ -245,6 +253,7 @@ def build_role(
         trajectory=role.trajectory,
         keep=role.keep,
         stored_targets=tuple(role.stored_targets),
+        accumulate=parts,
     )
 
 
@@ -300,14 +309,21 @@ def build_mesh(config: ml_collections.ConfigDict) -> Mesh:
     return call("view_devices", parallel.data_mesh, views=config.view_devices)
 
 
-def build(config: ml_collections.ConfigDict) -> Experiment:
+def build(config: ml_collections.ConfigDict, data: Data | None = None) -> Experiment:
     """Everything that a config names.
+
+    Args:
+      config: of the experiment.
+      data: what `build_data` makes of it, where that was made before.
+
+    Returns:
+      The experiment.
 
     Raises:
       RunError: naming the config key that cannot be used.
     """
     phases = parse_schedule(config)
-    data = build_data(config)
+    data = build_data(config) if data is None else data
     roles, methods = {}, {}
     for name in teachers_first(config, phases):
         roles[name] = build_role(name, config, data, phases, methods)

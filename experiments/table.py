@@ -23,7 +23,7 @@ from etils import epath
 from scipy.special import log_softmax, logsumexp
 
 from experiments import evaluate, measures, outcome, train
-from experiments.build import build
+from experiments.build import Data, build, build_data
 from experiments.checkpoints import write_text
 from experiments.errors import RunError
 from experiments.workdir import check_config, locked
@@ -72,6 +72,17 @@ def row_config(
     return config.lock()
 
 
+# Rows mostly differ in their students: their data is read, and kept in memory, once.
+@functools.lru_cache(maxsize=2)
+def _data(options: ml_collections.FrozenConfigDict) -> Data:
+    return build_data(ml_collections.ConfigDict({"data": options}))
+
+
+def shared_data(config: ml_collections.ConfigDict) -> Data:
+    """The data of a row, which rows with the same options share."""
+    return _data(ml_collections.FrozenConfigDict(config.data))
+
+
 def run_row(
     config: ml_collections.ConfigDict, row: dict, seed: int, folder: epath.Path
 ) -> dict:
@@ -83,7 +94,7 @@ def run_row(
         if path.exists():
             check_config(workdir, config)
         else:
-            experiment = build(config)
+            experiment = build(config, shared_data(config))
             check_config(workdir, config)
             train.train(experiment, workdir)
         return json.loads(path.read_text())["roles"]

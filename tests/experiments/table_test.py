@@ -11,6 +11,7 @@ from etils import epath
 from experiments import table, train
 from experiments.configs import common
 from experiments.errors import RunError
+from tests.experiments import tiny_runs
 
 
 def config_of(*rows):
@@ -186,7 +187,8 @@ def runs(monkeypatch):
         roles = {**result(accuracy), **result(accuracy, role="teacher")}
         (workdir / "results.json").write_text(json.dumps({"roles": roles}))
 
-    monkeypatch.setattr(table, "build", lambda config: config)
+    monkeypatch.setattr(table, "build", lambda config, data: config)
+    monkeypatch.setattr(table, "shared_data", lambda config: None)
     monkeypatch.setattr(train, "train", train_recorder)
     return asked
 
@@ -196,6 +198,18 @@ TABLE = (
     ROWS[1],
     {"name": "ACS, PSKD(1)", "set": {"rounds": 2}, "replay": {"teacher": "Teachers"}},
 )
+
+
+def test_rows_with_the_same_data_share_it():
+    one, other = (tiny_runs.config().copy_and_resolve_references() for _ in range(2))
+    other.seed = 9
+    shared = table.shared_data(one)
+    assert table.shared_data(other) is shared
+    other.data.seed = 5
+    differs = table.shared_data(other)
+    assert differs is not shared
+    keys = {name: len(source) for name, source in shared.sources.items()}
+    assert keys == {name: len(source) for name, source in differs.sources.items()}
 
 
 def test_a_table_runs_every_row_and_seed_once(runs, tmp_path, capsys):
