@@ -67,8 +67,8 @@ def small(
 ) -> Scale:
     """A few channels and small pictures: for two CPU cores.
 
-    The teacher has twice the student's channels and its depth: a ResNet-50 from scratch
-    on a few hundred clips had learnt next to nothing when a ResNet-18 was done.
+    The teacher has twice the student's channels and its depth: from scratch, on a few
+    hundred clips, a ResNet-50 learns far more slowly than a ResNet-18.
     """
 
     def adamw(rate: float) -> dict:
