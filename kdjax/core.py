@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from kdjax import accumulation
 from kdjax.typing import (
     Array,
     Batch,
@@ -35,12 +36,17 @@ class Network(NamedTuple):
         stands in its place.
       clips: whether it leaves an axis of clips ``[B clips ...]``, whose probabilities
         inference averages.
+      groups: parts of consecutive examples that the network sees by themselves in
+        training, as batch normalisation does above all. One is the global batch; as many
+        as devices are their shards, without a word between them. What the parts make of
+        the state is averaged.
     """
 
     module: Any
     inputs: tuple[str, ...]
     prepare: Callable[[Batch], Batch] = lambda batch: batch
     clips: bool = False
+    groups: int = 1
 
     def streams(self, batch: Batch) -> tuple[Array, ...]:
         """The arrays the module reads.
@@ -64,14 +70,25 @@ class Network(NamedTuple):
     def train(
         self, params: Params, state: State, batch: Batch, key: PRNGKeyArray
     ) -> tuple[dict, State]:
-        """Outputs in training mode, and the updated state."""
-        return self.module.apply(
-            {"params": params, **state},
-            *self.streams(batch),
-            train=True,
-            mutable=list(state),
-            rngs={"dropout": key},
-        )
+        """Outputs in training mode, and the updated state.
+
+        Raises:
+          ValueError: where the batch does not divide by the groups.
+        """
+
+        def apply(streams, key):
+            return self.module.apply(
+                {"params": params, **state},
+                *streams,
+                train=True,
+                mutable=list(state),
+                rngs={"dropout": key},
+            )
+
+        streams = self.streams(batch)
+        if self.groups == 1:
+            return apply(streams, key)
+        return _by_groups(apply, streams, key, self.groups)
 
     def infer(self, params: Params, state: State, batch: Batch) -> dict:
         """Outputs in inference mode: stored statistics, no dropout.
@@ -99,6 +116,28 @@ class Network(NamedTuple):
         return {"logits": logits, "features": jnp.mean(features, axis=0)}
 
 
+def _by_groups(
+    apply: Callable[..., tuple[dict, State]],
+    streams: tuple[Array, ...],
+    key: PRNGKeyArray,
+    groups: int,
+) -> tuple[dict, State]:
+    """Outputs of a batch whose groups do not see each other; each draws by itself."""
+    rows = len(streams[0])
+    if rows % groups:
+        raise ValueError(f"a batch of {rows} rows does not divide into {groups} groups")
+
+    def one(streams, number):
+        outputs, state = apply(streams, jax.random.fold_in(key, number))
+        return outputs, jax.lax.pmean(state, "group")
+
+    cut = jax.tree.map(lambda x: x.reshape(groups, -1, *x.shape[1:]), streams)
+    outputs, state = jax.vmap(one, out_axes=(0, None), axis_name="group")(
+        cut, jnp.arange(groups)
+    )
+    return jax.tree.map(lambda x: x.reshape(rows, *x.shape[2:]), outputs), state
+
+
 class Method(NamedTuple):
     """One way to train one role; three pure functions.
 
@@ -107,11 +146,14 @@ class Method(NamedTuple):
       loss: ``(params, state, frozen, batch, key) -> (loss, (state, metrics))``; the
         metrics name every unweighted term, so that the total can be added up.
       predict: ``(params, state, batch) -> outputs``, a dict with ``logits``.
+      coupled: names of the terms that compare the examples of a batch with each other:
+        of a batch in parts they are not what they are of the whole.
     """
 
     init: Callable[[PRNGKeyArray, Batch, Frozen], tuple[Params, State]]
     loss: Callable[..., tuple[Array, tuple[State, Metrics]]]
     predict: Callable[[Params, State, Batch], dict]
+    coupled: tuple[str, ...] = ()
 
 
 class TrainState(NamedTuple):
@@ -160,6 +202,8 @@ def train_step(
     frozen: Frozen,
     batch: Batch,
     key: PRNGKeyArray,
+    *,
+    accumulate: int = 1,
 ) -> tuple[TrainState, Metrics]:
     """One update.
 
@@ -170,12 +214,13 @@ def train_step(
       frozen: never changed and never differentiated.
       batch: arrays with the batch axis first.
       key: the role's key; the step is folded in, so that resuming is exact.
+      accumulate: parts that the batch is worked through in, see `kdjax.accumulation`.
 
     Returns:
       The next train state, and the metrics with ``grad_norm`` added.
     """
     step_key = jax.random.fold_in(key, train_state.step)
-    gradient = jax.value_and_grad(method.loss, has_aux=True)
+    gradient = accumulation.value_and_grad(method.loss, parts=accumulate)
     (_, (state, metrics)), grads = gradient(
         train_state.params, train_state.state, frozen, batch, step_key
     )

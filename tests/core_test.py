@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from kdjax import core
+from kdjax import core, parallel
 from kdjax.losses.classification import cross_entropy
 from kdjax.methods import distill, pskd, supervised
 from tests import tiny
@@ -230,6 +230,54 @@ def test_the_clips_of_an_evaluation_are_averaged_as_probabilities():
     np.testing.assert_allclose(jnp.exp(out["logits"]), mean, atol=1e-6)
     features = sum(one["features"] for one in each) / 2
     np.testing.assert_allclose(out["features"], features, atol=1e-6)
+
+
+def test_groups_normalise_by_their_own_statistics():
+    network, batch = tiny.network(), tiny.batch()
+    params, state = jax.jit(network.init)(KEY, batch)
+    out, after = jax.jit(network._replace(groups=2).train)(params, state, batch, KEY)
+    train = jax.jit(network.train)
+    halves = [jax.tree.map(lambda x, n=n: x[n : n + 4], batch) for n in (0, 4)]
+    parts = [train(params, state, half, KEY) for half in halves]
+    (first, moved), (second, too) = parts
+    together = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), first, second)
+    tiny.assert_close(out, together, atol=1e-5, rtol=1e-5)
+    tiny.assert_close(after, jax.tree.map(lambda a, b: (a + b) / 2, moved, too))
+    whole, _ = train(params, state, batch, KEY)
+    assert np.abs(out["logits"] - whole["logits"]).max() > 1e-3
+
+
+def test_groups_draw_by_themselves():
+    network = tiny.network(norm=False, dropout=0.5)
+    twice = jax.tree.map(lambda x: jnp.concatenate([x, x]), tiny.batch(rows=4))
+    params, state = jax.jit(network.init)(KEY, twice)
+    out, _ = jax.jit(network._replace(groups=2).train)(params, state, twice, KEY)
+    first, second = out["logits"][:4], out["logits"][4:]
+    assert np.abs(first - second).max() > 1e-3
+
+
+@pytest.mark.parametrize(("groups", "talks"), [(1, True), (8, False)])
+def test_groups_of_a_device_each_need_no_word_between_them(groups, talks):
+    mesh, batch = parallel.data_mesh(), tiny.batch(rows=16)
+    network = tiny.network()._replace(groups=groups)
+    params, state = jax.jit(network.init)(KEY, batch)
+
+    def logits(params, state, batch):
+        return network.train(params, state, batch, KEY)[0]["logits"]
+
+    sharded = jax.device_put(batch, parallel.split_batch(mesh))
+    arguments = *parallel.replicate((params, state), mesh), sharded
+    program = jax.jit(logits).lower(*arguments).compile()
+    assert ("all-reduce" in program.as_text()) == talks
+    alone = jax.jit(logits)(params, state, batch)
+    np.testing.assert_allclose(program(*arguments), alone, atol=1e-5)
+
+
+def test_a_batch_that_does_not_divide_into_groups_is_refused():
+    network, batch = tiny.network()._replace(groups=3), tiny.batch()
+    params, state = jax.jit(network.init)(KEY, batch)
+    with pytest.raises(ValueError, match="8 rows does not divide into 3 groups"):
+        network.train(params, state, batch, KEY)
 
 
 def test_inference_prepares_and_training_does_not():

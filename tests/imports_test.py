@@ -32,7 +32,8 @@ RULES = {
     },
     "kdjax.poses": {"kdjax.typing", "kdjax.skeletons", "jax", "numpy"},
     "kdjax.models": {"kdjax.typing", "kdjax.skeletons", "flax.linen", "jax", "numpy"},
-    "kdjax.core": {"kdjax.typing", "jax", "optax"},
+    "kdjax.accumulation": {"kdjax.typing", "jax"},
+    "kdjax.core": {"kdjax.typing", "kdjax.accumulation", "jax", "optax"},
     "kdjax.parallel": {"kdjax.typing", "jax", "optax"},
     "kdjax.methods": {
         "kdjax.typing",

@@ -170,8 +170,40 @@ def role(
     trajectory: str = "",
     keep: str = "none",
     stored_targets: tuple[str, ...] = (),
+    accumulate: int = 1,
+    accumulate_coupled: tuple[str, ...] = (),
+    statistics_groups: int = 1,
+    remat: str = "",
+    dtype: str = "float32",
 ) -> dict:
-    """A role with every key that the runner reads, see `experiments.build.Role`."""
+    """A role with every key that the runner reads.
+
+    Args:
+      method: ``name``, a module of `kdjax.methods`, and its options.
+      model: ``name``, a module of `kdjax.models`, and its fields.
+      inputs: what the network reads of a batch, in order.
+      optimizer: of `experiments.optimizers`.
+      teachers: see `experiments.build.Role`, and so are the keys without a word here.
+      augment: what happens to a batch in training, functions of `kdjax.augment`.
+      prepare: what happens to it before inference.
+      batch_size: examples an update, over all devices.
+      trajectory: run folder that the role is replayed from.
+      keep: which of its epochs are saved.
+      stored_targets: outputs of its teachers that are asked for once.
+      accumulate: parts that a batch is worked through in, see `kdjax.accumulation`.
+      accumulate_coupled: terms of the method that compare examples with each other and
+        may see a part of the batch only; others refuse to be accumulated.
+      statistics_groups: parts of a batch whose statistics are their own, in batch
+        normalisation above all. One is the global batch; as many as devices are their
+        shards.
+      remat: what the network's blocks keep for the backward pass, a policy of
+        `kdjax.models.remat`; all with "".
+      dtype: of the network's computation, "float32" or "bfloat16"; parameters,
+        statistics, softmax and losses are float32.
+
+    Returns:
+      The role's part of a config.
+    """
     return dict(
         method=method,
         model=model,
@@ -184,6 +216,11 @@ def role(
         trajectory=trajectory,
         keep=keep,
         stored_targets=stored_targets,
+        accumulate=accumulate,
+        accumulate_coupled=accumulate_coupled,
+        statistics_groups=statistics_groups,
+        remat=remat,
+        dtype=dtype,
     )
 
 

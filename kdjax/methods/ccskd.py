@@ -27,6 +27,9 @@ from kdjax.typing import Array, Float
 EPOCHS = 200
 """Of the original training, whose breakpoints are kept as shares of any other."""
 
+RELATION = 6.0
+"""The original's weight of relational distillation."""
+
 
 class Weights(NamedTuple):
     """Of the terms, and the factor of the mask of :math:`KD_2`."""
@@ -46,7 +49,7 @@ def weights(
     guided: float = 0.1,
     kl: float = 0.1,
     channel: float = 6.0,
-    relation: float = 6.0,
+    relation: float = RELATION,
     late: int = 60,
 ) -> Weights:
     """The weights at an epoch of the original's two hundred.
@@ -110,7 +113,7 @@ def channel_terms(
         flat = ours.reshape(-1, *ours.shape[2:])
         guided = adapt(f"stage{number}", flat, theirs.shape[-1], tuple(space))
         guided = guided.mean(axis=(1, 2)).reshape(rows, segments, -1).mean(axis=1)
-        wanted = theirs.mean(axis=(1, 2, 3))
+        wanted = theirs.mean(axis=(1, 2, 3), dtype=jnp.float32)
         channel = channel + features.hint(guided, wanted)
         relation = relation + relational.rkd(
             guided, wanted, distance_weight=1.0, angle_weight=2.0, mask=mask
@@ -191,4 +194,5 @@ def make(
     def predict(params, state, batch):
         return network.infer(deployed(params), deployed(state), batch)
 
-    return Method(init, loss, predict)
+    heard = schedule.get("relation", RELATION)
+    return Method(init, loss, predict, ("relation",) if heard else ())

@@ -22,6 +22,9 @@ from kdjax.typing import Array, Batch, Float
 ADAPTED = ("fitnet", "correlation")
 """Terms that train an adapter."""
 
+COUPLED = ("similarity", "relation", "correlation", "correlation_kernel")
+"""Terms that compare the examples of a batch with each other."""
+
 
 class Maps(NamedTuple):
     """How stages of networks are compared.
@@ -47,7 +50,7 @@ def sequence_map(stage: Float[Array, "..."]) -> Float[Array, "B T C"]:
       ValueError: where the stage is neither a sequence nor a graph's.
     """
     if stage.ndim == 5:
-        return jnp.mean(stage, axis=(1, 3))
+        return jnp.mean(stage, axis=(1, 3), dtype=jnp.float32)
     if stage.ndim == 3:
         return stage
     raise ValueError(f"a stage of shape {stage.shape} is no sequence and no graph map")
@@ -250,4 +253,5 @@ def make(
     def predict(params, state, batch):
         return network.infer(deployed(params), deployed(state), batch)
 
-    return Method(init, loss, predict)
+    coupled = (term,) if term in COUPLED and term_weight else ()
+    return Method(init, loss, predict, coupled)

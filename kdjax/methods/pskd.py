@@ -19,6 +19,9 @@ from kdjax.core import Method, Network
 from kdjax.losses.multi_teacher import acs
 from kdjax.methods import common
 
+BATCH_GATE = "batch_loss"
+"""The reading of the gate that compares an example with the rest of its batch."""
+
 
 def make(
     *,
@@ -71,7 +74,8 @@ def make(
         total, metrics = common.reduce(values, terms, outputs["logits"], batch)
         return total, (state, metrics)
 
-    return Method(init, loss, network.infer)
+    coupled = (BATCH_GATE,) if options.get("gate") == BATCH_GATE else ()
+    return Method(init, loss, network.infer, coupled)
 
 
 def _check(options: Mapping) -> None:

@@ -117,4 +117,4 @@ def make(
     def predict(params, state, batch):
         return network.infer(params, deployed(state), batch)
 
-    return Method(init, loss, predict)
+    return Method(init, loss, predict, ("mgcam",) if graph_weight else ())

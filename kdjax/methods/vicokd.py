@@ -171,24 +171,28 @@ def view_term(ours: dict, theirs: dict, batch: Batch, options: Options) -> Array
 
 def modality_term(ours: dict, theirs: dict, batch: Batch, options: Options) -> Array:
     """ModalKD: visual features, and the made-up sound against the real one."""
-    visual = features.hallucination(
-        ours["visual"], theirs["visual"], mask=batch["present"]
+    visual = features.feature_distillation(
+        [ours["visual"]],
+        [theirs["visual"]],
+        reduction=options.reduction,
+        mask=batch["present"],
     )
-    return over_views(visual, batch["present"]) + _sound(ours, theirs, batch, "squared")
+    squared = options._replace(form="squared")
+    sound = hallucination_term(ours, theirs, batch, squared)
+    return over_views(visual, batch["present"]) + sound
 
 
 def hallucination_term(
     ours: dict, theirs: dict, batch: Batch, options: Options
 ) -> Array:
-    """DualKD: the made-up sound against the real one."""
-    return _sound(ours, theirs, batch, options.form)
-
-
-def _sound(ours: dict, theirs: dict, batch: Batch, form: str) -> Float[Array, "B"]:
-    """Distance of made-up sound, where there was any to be heard."""
+    """DualKD: the made-up sound against the real one, where any was to be heard."""
     heard = batch["present"] * batch["audible"]
     values = features.hallucination(
-        ours["audio"], theirs["audio"], form=form, mask=heard
+        ours["audio"],
+        theirs["audio"],
+        form=options.form,
+        reduction=options.reduction,
+        mask=heard,
     )
     return over_views(values, heard)
 
@@ -215,6 +219,8 @@ TERMS: dict[str, Callable[..., Array]] = {
 }
 TAUGHT = ("features", "logits", "modalities", "hallucination")
 """Those that need a teacher."""
+COUPLED = ("frames", "sequence", "actionness")
+"""Those that compare the examples of a batch with each other, by the two-way loss."""
 
 
 def inherited(params: Params, teacher: Params) -> Params:
@@ -255,7 +261,7 @@ def make(
       logit_kind: "softmax" over classes or one "sigmoid" a class.
       logit_views: whether that term compares each camera by itself, and not what is
         made of all of them.
-      reduction: of the ``features`` term over the width: "sum", the equation's, or
+      reduction: of distances of features over their width: "sum", the equation's, or
         "mean".
       form: of the ``hallucination`` term, "squared" or "sigmoid".
       groups: parts of the batch that two-way losses see by themselves: one is the
@@ -317,4 +323,5 @@ def make(
         answers = common.ask_teachers(teachers, frozen, batch)
         return next(iter(answers.values()), {})
 
-    return Method(init, loss, network.infer)
+    coupled = tuple(name for name in used if name in COUPLED)
+    return Method(init, loss, network.infer, coupled)

@@ -1,5 +1,7 @@
 """The adaptive graph convolutional network over skeletons, with or without sensors."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -7,6 +9,7 @@ import numpy as np
 from flax.linen.initializers import constant, lecun_normal, normal
 
 from kdjax import skeletons
+from kdjax.models import remat
 from kdjax.models.layers import Head, Outputs, batch_norm, on_rows
 from kdjax.typing import Array, Float
 
@@ -32,9 +35,11 @@ class GraphUnit(nn.Module):
 
     Attributes:
       features: output channels D; the embeddings have a quarter of them.
+      dtype: of the computation; the graph and its softmax are float32.
     """
 
     features: int
+    dtype: str = "float32"
 
     @nn.compact
     def __call__(
@@ -55,27 +60,33 @@ class GraphUnit(nn.Module):
         for k in range(subsets):
             theta = self._embedding(x, f"theta{k}")
             phi = self._embedding(x, f"phi{k}")
-            scores = theta @ phi.swapaxes(1, 2) / theta.shape[-1]
+            products = jnp.matmul(
+                theta, phi.swapaxes(1, 2), preferred_element_type=jnp.float32
+            )
+            scores = products / theta.shape[-1]
             edges = fixed[k][None] + jax.nn.softmax(scores, axis=-2)
-            mixed = (edges.swapaxes(1, 2) @ rows).reshape(x.shape)
-            layer = nn.Dense(self.features, kernel_init=branch, name=f"transform{k}")
-            total = total + on_rows(layer, mixed)
-        norm = batch_norm(train, "norm", scale_init=constant(1e-6))
+            mixed = edges.swapaxes(1, 2).astype(rows.dtype) @ rows
+            layer = self._dense(self.features, branch, f"transform{k}")
+            total = total + on_rows(layer, mixed.reshape(x.shape))
+        norm = batch_norm(train, "norm", scale_init=constant(1e-6), dtype=self.dtype)
         return nn.relu(norm(total) + self._skip(x, train))
+
+    def _dense(self, width: int, init: Any, name: str) -> nn.Dense:
+        return nn.Dense(width, kernel_init=init, dtype=self.dtype, name=name)
 
     def _embedding(self, x: Array, name: str) -> Float[Array, "N J E"]:
         """Each joint's course through an embedding, as one vector."""
         width = self.features // 4
-        layer = nn.Dense(width, kernel_init=fan_out(width), name=name)
+        layer = self._dense(width, fan_out(width), name)
         return on_rows(layer, x).reshape(*x.shape[:2], -1)
 
     def _skip(self, x: Array, train: bool) -> Float[Array, "N J T D"]:
         """The input, projected where the channels change."""
         if x.shape[-1] == self.features:
             return x
-        init = fan_out(self.features)
-        layer = nn.Dense(self.features, kernel_init=init, name="down")
-        return batch_norm(train, "down_norm")(on_rows(layer, x))
+        layer = self._dense(self.features, fan_out(self.features), "down")
+        norm = batch_norm(train, "down_norm", dtype=self.dtype)
+        return norm(on_rows(layer, x))
 
 
 class Block(nn.Module):
@@ -85,11 +96,13 @@ class Block(nn.Module):
       features: output channels.
       stride: in time.
       residual: whether the input is added; the first block does without.
+      dtype: of the computation.
     """
 
     features: int
     stride: int = 1
     residual: bool = True
+    dtype: str = "float32"
 
     @nn.compact
     def __call__(
@@ -100,7 +113,7 @@ class Block(nn.Module):
         train: bool,
     ) -> Float[Array, "N J U D"]:
         """Mixes joints, then time."""
-        y = GraphUnit(self.features, name="graph")(x, graph, train=train)
+        y = GraphUnit(self.features, self.dtype, name="graph")(x, graph, train=train)
         # Joints are part of the batch: a one-dimensional convolution, which XLA runs at
         # the speed of its matrix product on every device.
         y = nn.Conv(
@@ -109,9 +122,10 @@ class Block(nn.Module):
             strides=(self.stride,),
             padding=[(4, 4)],
             kernel_init=fan_out(self.features, 9),
+            dtype=self.dtype,
             name="time",
         )(y)
-        y = batch_norm(train, "time_norm")(y)
+        y = batch_norm(train, "time_norm", dtype=self.dtype)(y)
         return nn.relu(y + self._skip(x, train)) if self.residual else nn.relu(y)
 
     def _skip(self, x: Array, train: bool) -> Float[Array, "N J U D"]:
@@ -119,8 +133,9 @@ class Block(nn.Module):
         if x.shape[-1] == self.features and self.stride == 1:
             return x
         init = fan_out(self.features)
-        layer = nn.Dense(self.features, kernel_init=init, name="skip")
-        return batch_norm(train, "skip_norm")(on_rows(layer, x[:, :, :: self.stride]))
+        layer = nn.Dense(self.features, kernel_init=init, dtype=self.dtype, name="skip")
+        norm = batch_norm(train, "skip_norm", dtype=self.dtype)
+        return norm(on_rows(layer, x[:, :, :: self.stride]))
 
 
 def fuse(
@@ -199,6 +214,8 @@ class Model(nn.Module):
       hidden: width d0 of fc0; 0 or None for the published head, which has none.
       fusion: how the accelerometer joins, see `fuse`.
       dropout: rate on what the last layer reads; published without.
+      dtype: of the feature maps; parameters, statistics, features and logits are float32.
+      remat: what blocks keep for the backward pass, see `kdjax.models.remat`.
 
     References:
       Shi, Zhang, Cheng and Lu, *Two-Stream Adaptive Graph Convolutional Networks for
@@ -214,6 +231,8 @@ class Model(nn.Module):
     hidden: int | None = 256
     fusion: str = "none"
     dropout: float = 0.0
+    dtype: str = "float32"
+    remat: str = ""
 
     @nn.compact
     def __call__(
@@ -250,7 +269,7 @@ class Model(nn.Module):
         # The published initialisation for the published head; with fc0 the usual one.
         init = lecun_normal() if self.hidden else normal((2 / self.num_classes) ** 0.5)
         return Head(self.num_classes, self.hidden, self.dropout, init, name="head")(
-            maps[-1].mean(axis=(1, 2, 3)),
+            maps[-1].mean(axis=(1, 2, 3), dtype=jnp.float32),
             [stage.transpose(0, 1, 3, 2, 4) for stage in maps],
             train=train,
         )
@@ -268,12 +287,14 @@ class Model(nn.Module):
         for stage, count in enumerate(self.blocks):
             for index in range(count):
                 number += 1
-                x = Block(
+                block = Block(
                     self.width * 2**stage,
                     stride=2 if stage and not index else 1,
                     residual=number > 1,
+                    dtype=self.dtype,
                     name=f"block{number}",
-                )(x, graph, train=train)
+                )
+                x = remat.run(block, x, policy=self.remat, graph=graph, train=train)
                 if number == 1 or index == count - 1:
                     maps.append(x)
         return maps

@@ -163,6 +163,8 @@ class Model(nn.Module):
       human: whether the visual features of frames are judged by whether a person is in
         the picture, as in MultiTSF.
       dtype: of the layers; features and logits are float32.
+      remat: what the layers of the parts keep for the backward pass, see
+        `kdjax.models.remat`.
 
     References:
       Nguyen, Kawanishi, John, Komamizu and Ide, *View-aware Cross-modal Distillation for
@@ -179,6 +181,7 @@ class Model(nn.Module):
     dropout: float = 0.1
     human: bool = False
     dtype: str = "float32"
+    remat: str = ""
 
     def __post_init__(self):
         # Mappings cannot be hashed, and jax.jit hashes what it is to call.
@@ -225,6 +228,7 @@ class Model(nn.Module):
             "Backbone",
             num_classes=self.num_classes,
             dtype=self.dtype,
+            remat=self.remat,
             name="backbone",
         )
         return {**backbone(out["av"], there, train=train), **out}
@@ -253,7 +257,8 @@ class Model(nn.Module):
         choice = dict(getattr(self, name))
         if choice["name"] == IDENTITY:
             return x.astype(jnp.float32)
-        encoder = build(choice, "Encoder", dtype=self.dtype, name=name)
+        both = dict(dtype=self.dtype, remat=self.remat)
+        encoder = build(choice, "Encoder", name=name, **both)
         return encoder(x, train=train).astype(jnp.float32)
 
     def _fuse(

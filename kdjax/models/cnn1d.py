@@ -1,8 +1,9 @@
 """A compact one-dimensional convolutional network over sensor or skeleton sequences."""
 
 import flax.linen as nn
+import jax.numpy as jnp
 
-from kdjax.models import kinematics
+from kdjax.models import kinematics, remat
 from kdjax.models.layers import Head, Outputs, batch_norm, concatenate
 from kdjax.typing import Array, Float
 
@@ -34,6 +35,8 @@ class Model(nn.Module):
       dropout: rate on what the last layers read.
       derive: add the channels of `kinematics`, and normalise the input; then recordings
         come in physical units, so that an augmentation can turn or scale them.
+      dtype: of the feature maps; parameters, statistics, features and logits are float32.
+      remat: what blocks keep for the backward pass, see `kdjax.models.remat`.
     """
 
     num_classes: int
@@ -44,6 +47,8 @@ class Model(nn.Module):
     hidden: int | None = 256
     dropout: float = 0.0
     derive: bool = False
+    dtype: str = "float32"
+    remat: str = ""
 
     @nn.compact
     def __call__(self, *streams: Float[Array, "B T ..."], train: bool) -> Outputs:
@@ -65,21 +70,30 @@ class Model(nn.Module):
         if self.derive:
             norm = batch_norm(train, "norm0", use_scale=False, use_bias=False)
             x = norm(x)
-        pad, stages = self.kernel // 2, []
+        stages = []
         for i, (width, stride, pools) in enumerate(self._blocks(x.shape[1]), start=1):
-            x = nn.Conv(
-                width,
-                (self.kernel,),
-                strides=stride,
-                padding=[(pad, pad)],
-                use_bias=False,  # the normalisation has one
-                name=f"conv{i}",
-            )(x)
-            x = nn.relu(batch_norm(train, f"norm{i}")(x))
+            options = dict(number=i, width=width, stride=stride, train=train)
+            x = remat.run(self, x, policy=self.remat, method="_block", **options)
             x = halve(x) if pools else x
             stages.append(x)
         head = Head(self.num_classes, self.hidden, self.dropout, name="head")
-        return head(x.mean(axis=1), stages, train=train)
+        return head(x.mean(axis=1, dtype=jnp.float32), stages, train=train)
+
+    def _block(
+        self, x: Array, *, number: int, width: int, stride: int, train: bool
+    ) -> Float[Array, "B T C"]:
+        """Convolution, normalisation and ReLU."""
+        x = nn.Conv(
+            width,
+            (self.kernel,),
+            strides=stride,
+            padding=[(self.kernel // 2,) * 2],
+            use_bias=False,  # the normalisation has one
+            dtype=self.dtype,
+            name=f"conv{number}",
+        )(x)
+        norm = batch_norm(train, f"norm{number}", dtype=self.dtype)
+        return nn.relu(norm(x))
 
     def _blocks(self, steps: int) -> list[tuple[int, int, bool]]:
         """Width, stride and pooling of every block, checked."""

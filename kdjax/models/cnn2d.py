@@ -3,6 +3,7 @@
 import flax.linen as nn
 import jax.numpy as jnp
 
+from kdjax.models import remat
 from kdjax.models.layers import on_rows
 from kdjax.typing import Array, Float
 
@@ -18,7 +19,8 @@ class Encoder(nn.Module):
       width: D, of the output.
       groups: of channels that are normalised together.
       grey: whether what comes has no axis of channels, as spectrograms.
-      dtype: of the computation; parameters and the output are float32.
+      dtype: of the computation; parameters, statistics and the output are float32.
+      remat: what blocks keep for the backward pass, see `kdjax.models.remat`.
 
     References:
       Wu and He, *Group Normalization*, ECCV 2018, arXiv:1803.08494.
@@ -29,6 +31,7 @@ class Encoder(nn.Module):
     groups: int = 4
     grey: bool = False
     dtype: str = "float32"
+    remat: str = ""
 
     @nn.compact
     def __call__(self, x: Float[Array, "..."], *, train: bool) -> Float[Array, "*N D"]:
@@ -45,19 +48,24 @@ class Encoder(nn.Module):
         x = x[..., None] if self.grey else x
         lead, x = x.shape[:-3], x.reshape(-1, *x.shape[-3:])
         for i, width in enumerate(self.widths, start=1):
-            x = nn.Conv(
-                width,
-                (3, 3),
-                strides=(2, 2),
-                padding=[(1, 1), (1, 1)],
-                use_bias=False,  # the normalisation has one
-                dtype=self.dtype,
-                name=f"conv{i}",
-            )(x)
-            normalise = nn.GroupNorm(
-                self.groups, use_fast_variance=False, name=f"norm{i}"
-            )
-            x = nn.relu(normalise(x))
+            options = dict(number=i, width=width)
+            x = remat.run(self, x, policy=self.remat, method="_block", **options)
         x = x.mean(axis=(1, 2), dtype=jnp.float32)
         x = on_rows(nn.Dense(self.width, name="output"), x)
         return x.reshape(*lead, self.width)
+
+    def _block(self, x: Array, *, number: int, width: int) -> Float[Array, "N H W C"]:
+        """Convolution, normalisation and ReLU."""
+        x = nn.Conv(
+            width,
+            (3, 3),
+            strides=(2, 2),
+            padding=[(1, 1), (1, 1)],
+            use_bias=False,  # the normalisation has one
+            dtype=self.dtype,
+            name=f"conv{number}",
+        )(x)
+        normalise = nn.GroupNorm(
+            self.groups, use_fast_variance=False, name=f"norm{number}"
+        )
+        return nn.relu(normalise(x))

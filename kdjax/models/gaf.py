@@ -4,6 +4,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 
+from kdjax.models import remat
 from kdjax.models.layers import Head, Outputs, batch_norm, concatenate
 from kdjax.typing import Array, Float
 
@@ -71,6 +72,8 @@ class Model(nn.Module):
         pooling by two.
       hidden: width d0 of fc0, see `Head`.
       dropout: rate on what the last layer reads.
+      dtype: of the feature maps; parameters, statistics, features and logits are float32.
+      remat: what blocks keep for the backward pass, see `kdjax.models.remat`.
     """
 
     num_classes: int
@@ -78,6 +81,8 @@ class Model(nn.Module):
     widths: tuple[int, ...] = (16, 32, 64, 128)
     hidden: int | None = 256
     dropout: float = 0.0
+    dtype: str = "float32"
+    remat: str = ""
 
     @nn.compact
     def __call__(self, *streams: Float[Array, "B T ..."], train: bool) -> Outputs:
@@ -102,15 +107,23 @@ class Model(nn.Module):
         x = gasf(rescale(segment_means(concatenate(streams), self.size)))
         stages = []
         for i, width in enumerate(self.widths, start=1):
-            x = nn.Conv(
-                width,
-                (3, 3),
-                padding=[(1, 1), (1, 1)],
-                use_bias=False,  # the normalisation has one
-                name=f"conv{i}",
-            )(x)
-            x = nn.relu(batch_norm(train, f"norm{i}")(x))
-            x = nn.max_pool(x, (2, 2), strides=(2, 2))
+            options = dict(number=i, width=width, train=train)
+            x = remat.run(self, x, policy=self.remat, method="_block", **options)
             stages.append(x)
         head = Head(self.num_classes, self.hidden, self.dropout, name="head")
-        return head(x.mean(axis=(1, 2)), stages, train=train)
+        return head(x.mean(axis=(1, 2), dtype=jnp.float32), stages, train=train)
+
+    def _block(
+        self, x: Array, *, number: int, width: int, train: bool
+    ) -> Float[Array, "B H W C"]:
+        """Convolution, normalisation, ReLU and pooling."""
+        x = nn.Conv(
+            width,
+            (3, 3),
+            padding=[(1, 1), (1, 1)],
+            use_bias=False,  # the normalisation has one
+            dtype=self.dtype,
+            name=f"conv{number}",
+        )(x)
+        x = nn.relu(batch_norm(train, f"norm{number}", dtype=self.dtype)(x))
+        return nn.max_pool(x, (2, 2), strides=(2, 2))

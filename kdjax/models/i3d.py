@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from flax.linen.initializers import normal
 
+from kdjax.models import remat
 from kdjax.models.conv3d import ConvNorm, max_pool
 from kdjax.models.layers import Outputs, check_clip
 from kdjax.typing import Array, Float
@@ -123,6 +124,7 @@ class Model(nn.Module):
       dtype: of the feature maps; parameters, statistics, features and logits are float32.
       norm_axis: named axis that batch statistics are taken over as well: with the views'
         axis they are those of all views in one batch.
+      remat: what blocks keep for the backward pass, see `kdjax.models.remat`.
 
     References:
       Carreira and Zisserman, *Quo Vadis, Action Recognition? A New Model and the Kinetics
@@ -135,6 +137,7 @@ class Model(nn.Module):
     dropout: float = 0.5
     dtype: str = "float32"
     norm_axis: str | None = None
+    remat: str = ""
 
     def setup(self):
         """The classifier, which reads features that were made elsewhere as well."""
@@ -177,19 +180,19 @@ class Model(nn.Module):
     def _stages(self, x: Array, train: bool) -> tuple[Array, ...]:
         """The maps of the five resolutions."""
         layer = functools.partial(unit, dtype=self.dtype, norm_axis=self.norm_axis)
+        run = functools.partial(remat.run, policy=self.remat, train=train)
         first = layer(self._channels(64), 7, stride=2, name="Conv3d_1a_7x7")
-        stages = [first(x, train=train)]
+        stages = [run(first, x)]
         x = max_pool(stages[-1], window=(1, 3, 3), strides=(1, 2, 2))
-        x = layer(self._channels(64), 1, name="Conv3d_2b_1x1")(x, train=train)
-        x = layer(self._channels(192), 3, name="Conv3d_2c_3x3")(x, train=train)
+        x = run(layer(self._channels(64), 1, name="Conv3d_2b_1x1"), x)
+        x = run(layer(self._channels(192), 3, name="Conv3d_2c_3x3"), x)
         stages.append(x)
         for stage, (window, blocks) in STAGES.items():
             x = max_pool(x, window=window, strides=(min(window[0], 2), 2, 2))
             for letter, widths in blocks.items():
                 channels = tuple(map(self._channels, widths))
                 name = f"Mixed_{stage}{letter}"
-                mixed = Mixed(channels, self.dtype, self.norm_axis, name=name)
-                x = mixed(x, train=train)
+                x = run(Mixed(channels, self.dtype, self.norm_axis, name=name), x)
             stages.append(x)
         return tuple(stages)
 

@@ -82,6 +82,7 @@ class Backbone(nn.Module):
         which fixes how many cameras there are.
       ratio: see `select`.
       dtype: of the layers; skip connections, features and logits are float32.
+      remat: what layers keep for the backward pass, see `kdjax.models.remat`.
 
     References:
       Nguyen, Kawanishi, Komamizu and Ide, *Action Selection Learning for Multi-label
@@ -97,6 +98,7 @@ class Backbone(nn.Module):
     fusion: str = "max"
     ratio: int = 8
     dtype: str = "float32"
+    remat: str = ""
 
     @nn.compact
     def __call__(
@@ -166,6 +168,7 @@ class Backbone(nn.Module):
             positions=False,
             token_init=nn.initializers.normal(1.0),
             epsilon=1e-5,
+            remat=self.remat,
             name="temporal",
         )
 

@@ -5,6 +5,7 @@ import functools
 import flax.linen as nn
 import jax.numpy as jnp
 
+from kdjax.models import remat
 from kdjax.models.layers import Outputs, on_rows
 from kdjax.models.temporal import Temporal, masked_mean
 from kdjax.models.transformer import Layer
@@ -35,6 +36,7 @@ class Backbone(nn.Module):
         cameras.
       drop_path: of the last temporal layer.
       dtype: of the layers; skip connections, features and logits are float32.
+      remat: what layers keep for the backward pass, see `kdjax.models.remat`.
 
     References:
       Yasuda, Ohishi, Saito and Harada, *Multi-view and Multi-modal Event Detection
@@ -51,6 +53,7 @@ class Backbone(nn.Module):
     dropout: float = 0.1
     drop_path: float = 0.1
     dtype: str = "float32"
+    remat: str = ""
 
     @nn.compact
     def __call__(
@@ -83,6 +86,7 @@ class Backbone(nn.Module):
             layer,
             dropout=self.dropout,
             drop_path=self.drop_path,
+            remat=self.remat,
             name="temporal",
         )(self._relate(av, there, train), there, train=train)
         frame_head = nn.Dense(self.num_classes, name="frame")
@@ -118,7 +122,8 @@ class Backbone(nn.Module):
                 dtype=self.dtype,
                 name=f"sensors{i + 1}",
             )
-            x = layer(x, there.swapaxes(1, 2), train=train)
+            seen = there.swapaxes(1, 2)
+            x = remat.run(layer, x, seen, policy=self.remat, train=train)
         return x.swapaxes(1, 2)
 
     def _concatenate(self, x: Array, there: Array) -> Array:

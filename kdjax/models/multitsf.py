@@ -4,6 +4,7 @@ import functools
 
 import flax.linen as nn
 
+from kdjax.models import remat
 from kdjax.models.layers import Outputs, on_rows
 from kdjax.models.temporal import Temporal, masked_max, masked_mean
 from kdjax.models.transformer import Layer, layer_norm
@@ -22,6 +23,7 @@ class Sensors(nn.Module):
       attend: see `Backbone`.
       dropout: rate at every place of the layer.
       dtype: of the layer.
+      remat: what the layer keeps for the backward pass, see `kdjax.models.remat`.
     """
 
     num_classes: int
@@ -30,6 +32,7 @@ class Sensors(nn.Module):
     attend: str = "views"
     dropout: float = 0.1
     dtype: str = "float32"
+    remat: str = ""
 
     @nn.compact
     def __call__(
@@ -85,12 +88,13 @@ class Sensors(nn.Module):
             dtype=self.dtype,
             name="layer",
         )
+        relate = functools.partial(remat.run, layer, policy=self.remat, train=train)
         if self.attend == "views":
             tokens, there = tokens.swapaxes(1, 2), there.swapaxes(1, 2)
-            return layer(tokens, there, train=train).swapaxes(1, 2)
+            return relate(tokens, there).swapaxes(1, 2)
         items = tokens.swapaxes(0, 1).reshape(views, batch * frames, features)
         there = there.swapaxes(0, 1).reshape(views, batch * frames)
-        items = layer(items, there, train=train)
+        items = relate(items, there)
         return items.reshape(views, batch, frames, features).swapaxes(0, 1)
 
 
@@ -109,6 +113,7 @@ class Backbone(nn.Module):
       dropout: rate on what the temporal transformer reads and everywhere in the other.
       drop_path: of the last temporal layer.
       dtype: of the layers; skip connections, features and logits are float32.
+      remat: what layers keep for the backward pass, see `kdjax.models.remat`.
 
     References:
       Nguyen, Kawanishi, John, Komamizu and Ide, *MultiSensor-Home: A Wide-area
@@ -125,6 +130,7 @@ class Backbone(nn.Module):
     dropout: float = 0.1
     drop_path: float = 0.1
     dtype: str = "float32"
+    remat: str = ""
 
     @nn.compact
     def __call__(
@@ -152,6 +158,7 @@ class Backbone(nn.Module):
             layer,
             dropout=self.dropout,
             drop_path=self.drop_path,
+            remat=self.remat,
             name="temporal",
         )(av, there, train=train)
         return Sensors(
@@ -161,5 +168,6 @@ class Backbone(nn.Module):
             attend=self.attend,
             dropout=self.dropout,
             dtype=self.dtype,
+            remat=self.remat,
             name="sensors",
         )(tokens, there, train=train)

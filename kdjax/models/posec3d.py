@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from flax.linen.initializers import normal, variance_scaling, zeros
 
+from kdjax.models import remat
 from kdjax.models.conv3d import ConvNorm, Triple, max_pool
 from kdjax.models.layers import Head, Outputs, check_clip
 from kdjax.typing import Array, Float
@@ -86,6 +87,7 @@ class Model(nn.Module):
       blocks: in each stage.
       dropout: rate on what the classifier reads.
       dtype: of the feature maps; parameters, statistics, features and logits are float32.
+      remat: what blocks keep for the backward pass, see `kdjax.models.remat`.
 
     References:
       Duan, Zhao, Chen, Lin and Dai, *Revisiting Skeleton-based Action Recognition*, CVPR
@@ -97,6 +99,7 @@ class Model(nn.Module):
     blocks: tuple[int, ...] = (4, 6, 3)
     dropout: float = 0.5
     dtype: str = "float32"
+    remat: str = ""
 
     @nn.compact
     def __call__(self, x: Float[Array, "B T H W C"], *, train: bool) -> Outputs:
@@ -121,13 +124,14 @@ class Model(nn.Module):
         stages = []
         for stage, count in enumerate(self.blocks):
             for index in range(count):
-                x = Block(
+                block = Block(
                     self.width * 2**stage,
                     strides=(1, 1, 1) if index else (2 if stage > 1 else 1, 2, 2),
                     inflate=stage > 0,
                     dtype=self.dtype,
                     name=f"stage{stage + 1}_block{index + 1}",
-                )(x, train=train)
+                )
+                x = remat.run(block, x, policy=self.remat, train=train)
             stages.append(x)
         head = Head(self.num_classes, None, self.dropout, normal(0.01), name="head")
         features = x.mean(axis=(1, 2, 3), dtype=jnp.float32)

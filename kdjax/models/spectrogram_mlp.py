@@ -2,6 +2,7 @@
 
 import flax.linen as nn
 
+from kdjax.models import remat
 from kdjax.models.layers import on_rows
 from kdjax.typing import Array, Float
 
@@ -16,6 +17,7 @@ class Encoder(nn.Module):
       widths: of the hidden layers.
       width: D, of the output.
       dtype: of the computation; parameters and the output are float32.
+      remat: what layers keep for the backward pass, see `kdjax.models.remat`.
 
     References:
       Nguyen, Kawanishi, John, Komamizu and Ide, *MultiTSF: Transformer-based Sensor
@@ -26,6 +28,7 @@ class Encoder(nn.Module):
     widths: tuple[int, ...] = (512, 256, 128)
     width: int = 384
     dtype: str = "float32"
+    remat: str = ""
 
     @nn.compact
     def __call__(
@@ -42,7 +45,11 @@ class Encoder(nn.Module):
         """
         x = x.reshape(*x.shape[:-2], -1)
         for index, width in enumerate(self.widths):
-            dense = nn.Dense(width, dtype=self.dtype, name=f"fc{index + 1}")
-            x = nn.relu(on_rows(dense, x))
+            options = dict(width=width, name=f"fc{index + 1}")
+            x = remat.run(self, x, policy=self.remat, method="_layer", **options)
         output = nn.Dense(self.width, dtype=self.dtype, name="output")
         return on_rows(output, x).astype("float32")
+
+    def _layer(self, x: Array, *, width: int, name: str) -> Float[Array, "*B D"]:
+        """A dense layer and its ReLU."""
+        return nn.relu(on_rows(nn.Dense(width, dtype=self.dtype, name=name), x))

@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 
+from kdjax.models import remat
 from kdjax.models.transformer import layer_norm, sinusoids
 from kdjax.typing import Array, Bool, Float
 
@@ -58,6 +59,7 @@ class Temporal(nn.Module):
       dropout: rate on what the first layer reads.
       drop_path: of the last layer; it grows linearly from 0 at the first.
       epsilon: of the last normalisation.
+      remat: what layers keep for the backward pass, see `kdjax.models.remat`.
     """
 
     depth: int
@@ -67,6 +69,7 @@ class Temporal(nn.Module):
     dropout: float = 0.0
     drop_path: float = 0.0
     epsilon: float = 1e-6
+    remat: str = ""
 
     @nn.compact
     def __call__(
@@ -99,7 +102,7 @@ class Temporal(nn.Module):
             layer = self.layer(
                 hidden=4 * features, drop_path=float(rate), name=f"layer{i + 1}"
             )
-            x = layer(x, there, train=train)
+            x = remat.run(layer, x, there, policy=self.remat, train=train)
         x = layer_norm(self.epsilon, "norm")(x)
         x = x.reshape(*lead, 1 + frames, features)
         return x[..., 0, :], x[..., 1:, :]

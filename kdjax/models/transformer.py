@@ -136,7 +136,7 @@ class Attention(nn.Module):
         self, q: Array, k: Array, v: Array, mask: Array | None, lead: list, train: bool
     ) -> Array:
         """The same with the weights at hand, which the fused kernel never shows."""
-        scores = jnp.einsum("bqhd,bshd->bhqs", q, k).astype(jnp.float32)
+        scores = jnp.einsum("bqhd,bshd->bhqs", q, k, preferred_element_type=jnp.float32)
         scores = scores / np.sqrt(q.shape[-1])
         if mask is not None:
             scores = jnp.where(mask, scores, 0.7 * jnp.finfo(jnp.float32).min)

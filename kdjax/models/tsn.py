@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from flax.linen.initializers import normal, variance_scaling
 
+from kdjax.models import remat
 from kdjax.models.conv3d import ConvNorm, max_pool
 from kdjax.models.layers import Outputs, check_clip
 from kdjax.typing import Array, Float
@@ -97,6 +98,7 @@ class Model(nn.Module):
         classifier follow, as in MMAction2; or of the ``logits`` of every segment, as in
         TSN's own code. At inference both are the same.
       dtype: of the feature maps; parameters, statistics, features and logits are float32.
+      remat: what blocks keep for the backward pass, see `kdjax.models.remat`.
 
     References:
       Wang et al., *Temporal Segment Networks: Towards Good Practices for Deep Action
@@ -111,6 +113,7 @@ class Model(nn.Module):
     dropout: float = 0.5
     consensus: str = "features"
     dtype: str = "float32"
+    remat: str = ""
 
     @nn.compact
     def __call__(self, x: Float[Array, "B S H W C"], *, train: bool) -> Outputs:
@@ -158,12 +161,13 @@ class Model(nn.Module):
         stages = []
         for stage, count in enumerate(blocks):
             for index in range(count):
-                x = Block(
+                block = Block(
                     self.width * 2**stage,
                     stride=2 if stage and not index else 1,
                     bottleneck=bottleneck,
                     dtype=self.dtype,
                     name=f"stage{stage + 1}_block{index + 1}",
-                )(x, train=train)
+                )
+                x = remat.run(block, x, policy=self.remat, train=train)
             stages.append(x)
         return tuple(stages)

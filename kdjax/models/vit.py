@@ -3,6 +3,7 @@
 import flax.linen as nn
 import jax.numpy as jnp
 
+from kdjax.models import remat
 from kdjax.models.layers import on_rows
 from kdjax.models.transformer import Layer, layer_norm
 from kdjax.typing import Array, Float
@@ -52,6 +53,7 @@ class Trunk(nn.Module):
       drop_path: probability with which an example skips a part of the last layer; it
         grows linearly from 0 at the first.
       dtype: of the computation; parameters, skip connections and tokens are float32.
+      remat: what layers keep for the backward pass, see `kdjax.models.remat`.
     """
 
     width: int = 384
@@ -62,6 +64,7 @@ class Trunk(nn.Module):
     dropout: float = 0.0
     drop_path: float = 0.0
     dtype: str = "float32"
+    remat: str = ""
 
     @nn.nowrap
     def prefixes(self) -> tuple[str, ...]:
@@ -94,7 +97,7 @@ class Trunk(nn.Module):
         x = jnp.concatenate([prefix, x], axis=1)
         x = nn.Dropout(self.dropout, deterministic=not train)(x)
         for index in range(self.depth):
-            x = Layer(
+            layer = Layer(
                 self.heads,
                 self.hidden,
                 epsilon=self.epsilon,
@@ -104,7 +107,8 @@ class Trunk(nn.Module):
                 drop_path=self.drop_path * index / max(self.depth - 1, 1),
                 dtype=self.dtype,
                 name=f"layer{index + 1}",
-            )(x, train=train)
+            )
+            x = remat.run(layer, x, policy=self.remat, train=train)
         x = layer_norm(self.epsilon, "norm")(x)
         return x.reshape(*lead, *x.shape[1:])
 

@@ -93,6 +93,11 @@ def test_labels_may_be_heard_throughout():
     np.testing.assert_allclose(heard - early, gap, rtol=1e-4)
 
 
+def test_the_relation_compares_examples():
+    assert make().coupled == ("relation",)
+    assert make(relation=0.0).coupled == ()
+
+
 def test_connectors_are_trained_and_not_deployed():
     (params, state), _ = compiled()
     *_, (ours, theirs) = at(100)

@@ -85,6 +85,11 @@ def test_a_term_of_weight_zero_is_not_computed():
     assert loss == metrics["ce"]
 
 
+def test_graphs_compare_examples():
+    assert make().coupled == ("mgcam",)
+    assert make(graph_weight=0.0).coupled == ()
+
+
 def test_the_warm_up_raises_distillation_from_nothing():
     method, batch = make(graph_weight=0.0, warmup=0.5, total_steps=8), videos.batch()
     params, state = method.init(KEY, batch, frozen())

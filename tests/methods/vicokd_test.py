@@ -146,6 +146,21 @@ def answers(values):
     return ours, TEACHER.predict(*frozen()["teacher"], values)
 
 
+def test_terms_that_compare_examples_say_so():
+    method, values = make(EVERY), batch()
+    _, params, state = differentiated()
+    run = jax.jit(method.loss)
+
+    def terms(rows):
+        return run(params, state, frozen(), rows, KEY)[1][1]
+
+    halves = [jax.tree.map(lambda x, n=n: x[n::2], values) for n in (0, 1)]
+    whole, (one, two) = terms(values), map(terms, halves)
+    apart = {n for n in EVERY if abs(whole[n] - (one[n] + two[n]) / 2) > 1e-4}
+    assert set(method.coupled) == apart
+    assert make().coupled == ("frames", "sequence")
+
+
 def test_every_term_is_the_function_it_names_and_the_loss_is_their_weighted_sum():
     values = batch()
     weights = {name: 0.1 * (i + 1) for i, name in enumerate(vicokd.TERMS)}
