@@ -29,10 +29,12 @@ from tqdm import tqdm
 from experiments import machine
 from experiments.build import Experiment, build, build_mesh
 from experiments.errors import RunError
+from experiments.roles import completed
 from experiments.state import init_states
 from experiments.stopwatch import WARM_UP, compilations
 from experiments.throughput import Bench, measure
 from experiments.train import compile_steps
+from experiments.workdir import tuples
 
 PARTS = ("model_only", "input_only", "end_to_end", "loss_only", "teachers_only")
 
@@ -160,19 +162,24 @@ def head(record: dict[str, Any]) -> str:
     return "\n".join(f"{key + ':':11s}{fact}" for key, fact in facts.items())
 
 
+def held_for(record: dict[str, Any]) -> tuple[Any, Any]:
+    """The config and the devices that a line's numbers hold for."""
+    return completed(tuples(record["config"])), record["device"]
+
+
 def earlier(path: epath.Path, record: dict[str, Any]) -> dict[str, Any] | None:
     """The last line of a file with the same config and devices.
 
     Raises:
       RunError: where a line is not a benchmark's.
     """
-    last = None
+    last, wanted = None, held_for(record)
     for number, line in enumerate(path.read_text().splitlines(), start=1):
         try:
             then = json.loads(line)
-            if all(then[key] == record[key] for key in ("config", "device")):
+            if held_for(then) == wanted:
                 last = then
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
             raise RunError(f"{path}, line {number} is no benchmark: {error}") from error
     return last
 

@@ -20,6 +20,7 @@ import orbax.checkpoint as ocp
 from absl import logging
 from etils import epath
 
+from experiments import distributed
 from experiments.errors import RunError
 
 STRAGGLERS = 1.0
@@ -63,6 +64,14 @@ def _damage(folder: epath.Path, manifest: dict) -> str | None:
         if found[name] != digest:
             return f"{name} has changed since it was written"
     return None
+
+
+def _is_whole(folder: epath.Path, step: int) -> bool:
+    """Whether the checkpoint of a step is there and undamaged."""
+    path = folder / f"{step}.json"
+    return path.exists() and not _damage(
+        folder / str(step), json.loads(path.read_text())
+    )
 
 
 def steps(folder: epath.Path) -> list[int]:
@@ -118,11 +127,9 @@ def save(
     """
     path = folder / str(step)
     manifest_path = folder / f"{step}.json"
-    if manifest_path.exists() and not _damage(
-        path, json.loads(manifest_path.read_text())
-    ):
-        return
     try:
+        if distributed.agree(jax.process_index() == 0 and _is_whole(folder, step)):
+            return
         folder.mkdir(parents=True, exist_ok=True)
         if jax.process_index() == 0:
             _set_aside(path)
@@ -139,25 +146,24 @@ def save(
         raise RunError(f"cannot write {path}: {error}") from error
 
 
-def _whole(folder: epath.Path, *, move: bool) -> Iterator[tuple[int, dict]]:
-    """Steps and progress of the undamaged checkpoints, the newest first.
+def _newest(folder: epath.Path, *, move: bool) -> int:
+    """The step of the newest undamaged checkpoint; -1 where there is none.
 
     With `move`, damaged ones are renamed, so that they do not count any more.
     """
     for step in steps(folder):
         path = folder / f"{step}.json"
         try:
-            manifest = json.loads(path.read_text())
-            damage = _damage(folder / str(step), manifest)
+            damage = _damage(folder / str(step), json.loads(path.read_text()))
         except (json.JSONDecodeError, KeyError, UnicodeDecodeError) as error:
             damage = f"{path.name} cannot be read: {error}"
         if damage is None:
-            yield step, manifest["progress"]
-        else:
-            logging.warning("checkpoint %s is damaged and not used: %s", step, damage)
-            if move and jax.process_index() == 0:
-                _set_aside(path)
-                _set_aside(folder / str(step))
+            return step
+        logging.warning("checkpoint %s is damaged and not used: %s", step, damage)
+        if move:
+            _set_aside(path)
+            _set_aside(folder / str(step))
+    return -1
 
 
 def restore(
@@ -176,7 +182,11 @@ def restore(
     Raises:
       RunError: where checkpoints exist and none is whole.
     """
-    for step, progress in _whole(folder, move=move_damaged):
+    # One process checks and renames: the others would see half of it.
+    first = jax.process_index() == 0
+    step = distributed.agree(_newest(folder, move=move_damaged) if first else -1)
+    if step >= 0:
+        progress = json.loads((folder / f"{step}.json").read_text())["progress"]
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
         with ocp.StandardCheckpointer() as checkpointer:
             tree = checkpointer.restore(folder / str(step), abstract)

@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 
 from data_pipelines import loader
 from data_pipelines.dataset import Source, fixed
-from experiments import checkpoints, multilabel
+from experiments import checkpoints, distributed, multilabel
 from experiments.build import Experiment, build, build_mesh
 from experiments.errors import RunError
 from experiments.state import init_states
@@ -81,7 +81,8 @@ def outputs(
       method: compiled once for all its evaluations.
       train_state: of the method.
       source: aligned examples.
-      batch_size: examples a step; the last batch is padded.
+      batch_size: examples a step, or some more, so that they divide by the devices;
+        the last batch is padded.
       mesh: where to run.
       names: of the outputs that are kept, see `kdjax.methods.common.flat_outputs`.
       optional: of outputs that are kept where the method gives them.
@@ -91,8 +92,8 @@ def outputs(
       example, in the source's order; every process sees them all.
     """
     step, source, found = _compiled(method), fixed(source), []
-    share = batch_size // jax.process_count()
-    mine = slice(jax.process_index() * share, (jax.process_index() + 1) * share)
+    batch_size = distributed.whole_batch(mesh, batch_size)
+    mine = distributed.local_rows(mesh, batch_size)
     for start in range(0, len(source), batch_size):
         indices = np.arange(start, start + batch_size)
         indices[indices >= len(source)] = -1
@@ -199,4 +200,5 @@ def main(config: ml_collections.ConfigDict, workdir: epath.Path, flags: Any) -> 
         }
         for name, role in experiment.roles.items()
     }
-    print(json.dumps({"step": step, "roles": results}))
+    if jax.process_index() == 0:
+        print(json.dumps({"step": step, "roles": results}))

@@ -16,6 +16,7 @@ from etils import epath
 from ml_collections import config_flags
 
 from data_pipelines.errors import DataError
+from experiments import distributed
 from experiments.errors import Interrupted, RunError
 from experiments.workdir import tuples
 
@@ -27,6 +28,7 @@ MODES = {
     "report": "report",
     "table": "table",
     "benchmark": "benchmark",
+    "plan": "plan",
 }
 """The module of this package that each mode names."""
 
@@ -46,9 +48,14 @@ _TABLE = flags.DEFINE_string("table", "", "table: its name in the config.")
 _ROWS = flags.DEFINE_list("rows", [], "table: only these rows; all by default.")
 _SEEDS = flags.DEFINE_list("seeds", ["1"], "table: seeds, joined by commas.")
 _STEPS = flags.DEFINE_integer("steps", 50, "benchmark: steps that are timed.")
-_APPEND = flags.DEFINE_string("append", "", "benchmark: file to add its line to.")
+_APPEND = flags.DEFINE_string("append", "", "benchmark, plan: file for its line.")
 _COMPARE = flags.DEFINE_string("compare", "", "benchmark: file with earlier lines.")
 _PROFILE = flags.DEFINE_bool("profile", False, "benchmark: trace to WORKDIR/profile.")
+_TOPOLOGY = flags.DEFINE_string("topology", "", "plan: such as v5e:16x16; or here.")
+_ROLES = flags.DEFINE_list("roles", [], "plan: only these roles; all by default.")
+_LARGEST = flags.DEFINE_bool("largest_batch", False, "plan: find what fits.")
+_MINUTES = flags.DEFINE_float("minutes", 30.0, "plan: limit of a compilation.")
+_CACHE = flags.DEFINE_string("plan_cache", "", "plan: folder of kept results.")
 _TRACEBACK = flags.DEFINE_bool("traceback", False, "Show where an error arose.")
 
 
@@ -68,8 +75,8 @@ def stored_config(workdir: epath.Path) -> ml_collections.ConfigDict:
 
 def dispatch() -> None:
     """Runs the mode that the flags name."""
-    benchmark = _MODE.value == "benchmark" and _CONFIG.value
-    if not _WORKDIR.value and not benchmark:
+    measured = _MODE.value in ("benchmark", "plan") and _CONFIG.value
+    if not _WORKDIR.value and not measured:
         raise RunError("--workdir is missing: the folder of the run")
     # Measuring a config needs no folder to keep anything in.
     workdir = (
@@ -111,7 +118,8 @@ def _main(argv: list[str]) -> None:
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
     try:
-        dispatch()
+        with distributed.joined(_MODE.value, sentence, show=_TRACEBACK.value):
+            dispatch()
     except (RunError, DataError, OSError) as error:
         if _TRACEBACK.value:
             raise
@@ -127,6 +135,7 @@ def main() -> None:
     """Entry point of the ``kdjax`` command."""
     # XLA's chatter would hide the one sentence that matters.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    distributed.start()
     app.run(_main, flags_parser=_parse)
 
 

@@ -15,11 +15,12 @@ from jax.sharding import Mesh
 
 from data_pipelines import loader
 from data_pipelines.dataset import Source, With, fixed
-from experiments import checkpoints
+from experiments import checkpoints, distributed
+from experiments.ahead import Ahead
 from experiments.build import Experiment, Role, build_mesh
 from experiments.errors import RunError
 from experiments.workdir import MetricsLog
-from kdjax import core, parallel
+from kdjax import core
 from kdjax.methods.common import flat_outputs, stored_key
 
 Targets = dict[str, dict[str, np.ndarray]]
@@ -147,7 +148,7 @@ def init_states(experiment: Experiment, mesh: Mesh) -> dict[str, core.TrainState
         if mesh.devices.flat[0].platform == "cpu"
         else {}
     )
-    return parallel.replicate(jax.jit(fresh, compiler_options=quick)(), mesh)
+    return distributed.replicate(jax.jit(fresh, compiler_options=quick)(), mesh)
 
 
 def make_loader(
@@ -251,7 +252,8 @@ class Run:
     def open_loader(self, name: str, targets: Targets) -> None:
         """Begins to read a role's batches, or goes on from where a checkpoint was."""
         if name not in self.loaders:
-            self.loaders[name] = make_loader(self.experiment, name, targets)
+            batches = make_loader(self.experiment, name, targets)
+            self.loaders[name] = Ahead(batches, self.mesh)
             if name in self._positions:
                 self.loaders[name].set_state(self._positions[name])
 

@@ -119,6 +119,10 @@ class Waited:
         self.seconds += time.perf_counter() - start
         return item
 
+    def get_state(self) -> Any:
+        """The iterator's position."""
+        return self._iterator.get_state()
+
 
 def _ready_at(result: Any) -> float:
     jax.block_until_ready(result)

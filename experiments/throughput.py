@@ -15,6 +15,7 @@ import numpy as np
 from etils import epath
 
 from experiments import chips
+from experiments.ahead import Ahead
 from experiments.build import Experiment, Phase
 from experiments.state import Pending, make_loader, role_key, teacher_variables
 from experiments.stopwatch import Settled, Waited, settle, timed
@@ -71,7 +72,7 @@ class Rehearsal:
     experiment: Experiment
     mesh: jax.sharding.Mesh
     states: dict[str, core.TrainState]
-    loaders: dict[str, Waited]
+    loaders: dict[str, Ahead]
     pending: _Latest
     epochs: dict[str, int]
     step: int = 0
@@ -161,9 +162,8 @@ def end_to_end(bench: Bench, name: str) -> tuple[np.ndarray, float]:
     steps = {name: Settled(name, bench.steps[name], bench.compiled)}
     with contextlib.closing(make_loader(experiment, name)) as loader:
         waited = Waited(loader)
-        run = Rehearsal(
-            experiment, bench.mesh, bench.states, {name: waited}, log, epochs
-        )
+        ahead = {name: Ahead(waited, bench.mesh)}
+        run = Rehearsal(experiment, bench.mesh, bench.states, ahead, log, epochs)
 
         def dispatch():
             take_step(run, phase, steps)

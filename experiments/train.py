@@ -10,10 +10,19 @@ from typing import Any
 import jax
 import ml_collections
 from etils import epath
+from jax.sharding import Mesh
 from tqdm import tqdm
 
-from experiments import evaluate, machine, measures, outcome, targets, trajectory
-from experiments.build import Experiment, Phase, build
+from experiments import (
+    distributed,
+    evaluate,
+    machine,
+    measures,
+    outcome,
+    targets,
+    trajectory,
+)
+from experiments.build import Experiment, Phase, build, build_mesh
 from experiments.checkpoints import write_text
 from experiments.errors import Interrupted
 from experiments.state import (
@@ -25,18 +34,27 @@ from experiments.state import (
     teacher_variables,
 )
 from experiments.workdir import check_config, locked
-from kdjax import core, parallel
+from kdjax import core
 from kdjax.methods.common import deployed
 
 
 @contextlib.contextmanager
 def stop_signals() -> Iterator[list[int]]:
-    """A list that SIGTERM and SIGINT append to instead of ending the process."""
-    received = []
-    handlers = {
-        number: signal.signal(number, lambda number, frame: received.append(number))
-        for number in (signal.SIGTERM, signal.SIGINT)
-    }
+    """A list that SIGTERM and SIGINT append to instead of ending the process.
+
+    Of several processes JAX takes SIGTERM, and tells the others of it.
+    """
+    received, numbers = [], (signal.SIGTERM, signal.SIGINT)
+
+    def receive(number: int, frame: object) -> None:
+        received.append(number)
+
+    def hand_on(number: int, frame: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    if jax.process_count() > 1:
+        receive, numbers = hand_on, (signal.SIGINT,)
+    handlers = {number: signal.signal(number, receive) for number in numbers}
     try:
         yield received
     finally:
@@ -48,7 +66,12 @@ def compile_steps(experiment: Experiment) -> dict[str, Callable]:
     """One jitted training step a role; the train state's memory is reused."""
     return {
         name: jax.jit(
-            functools.partial(core.train_step, role.method, role.optimizer),
+            functools.partial(
+                core.train_step,
+                role.method,
+                role.optimizer,
+                accumulate=role.accumulate,
+            ),
             donate_argnums=0,
         )
         for name, role in experiment.roles.items()
@@ -80,9 +103,8 @@ def check_steps(experiment: Experiment, steps: dict[str, Callable]) -> None:
 def take_step(run: Run, phase: Phase, steps: dict[str, Callable]) -> None:
     """One batch, and one update of each of the phase's roles on it."""
     experiment = run.experiment
-    batch = next(run.loaders[phase.roles[0]])
-    keys = batch.pop("key")
-    batch = parallel.shard_batch(batch, run.mesh)
+    loader = run.loaders[phase.roles[0]]
+    batch, keys = next(loader)
     for name in phase.roles:
         role, state = experiment.roles[name], run.states[name]
         done = run.epochs[name] * role.steps_per_epoch
@@ -93,6 +115,7 @@ def take_step(run: Run, phase: Phase, steps: dict[str, Callable]) -> None:
         run.pending.add(name, done, done / role.steps_per_epoch, metrics, keys)
     run.step += 1
     run.phase_step += 1
+    loader.place(metrics)
 
 
 def evaluate_roles(
@@ -147,7 +170,7 @@ def run_phase(run: Run, phase: Phase, steps: dict, stop: list[int], bar: tqdm) -
             run.pending.flush()
         if run.phase_step % per_epoch == 0:
             end_epoch(run, phase)
-        if stop:
+        if distributed.stopping(stop, run.step):
             run.save()
             raise Interrupted(
                 f"interrupted at step {run.step}; the same command goes on from there"
@@ -222,6 +245,17 @@ def finish(run: Run) -> dict[str, dict]:
     return results
 
 
+def tell_devices(workdir: epath.Path, mesh: Mesh) -> None:
+    """Says where a run goes on other devices than before; its batches are the same."""
+    if jax.process_index() != 0:
+        return
+    then, now = machine.history(workdir)[-1:], machine.device(mesh)
+    changed = {k: v for k, v in now.items() if then and then[0]["device"].get(k) != v}
+    if changed:
+        before = {key: then[0]["device"].get(key) for key in changed}
+        print(f"the run goes on with {changed}, before {before}")
+
+
 def train(experiment: Experiment, workdir: epath.Path) -> dict[str, dict]:
     """Runs an experiment to its end, from wherever its folder says it stands.
 
@@ -237,11 +271,14 @@ def train(experiment: Experiment, workdir: epath.Path) -> dict[str, dict]:
       Interrupted: after a checkpoint, where a signal asked the run to end.
     """
     ended = workdir / "results.json"
-    if ended.exists():
+    if distributed.agree(ended.exists()):
         return json.loads(ended.read_text())["roles"]
+    sizes = {n: r.batch_size for n, r in experiment.roles.items() if not r.trajectory}
+    distributed.check_mesh(build_mesh(experiment.config), sizes)
     steps = compile_steps(experiment)
     check_steps(experiment, steps)
     run = Run(experiment, workdir)
+    tell_devices(workdir, run.mesh)
     machine.record_start(workdir, run.mesh)
     trajectory.check_replayed(experiment, run.states, run.mesh)
     phases = experiment.phases
@@ -252,7 +289,12 @@ def train(experiment: Experiment, workdir: epath.Path) -> dict[str, dict]:
     )
     with (
         stop_signals() as stop,
-        tqdm(total=total, initial=run.step, unit="step", disable=None) as bar,
+        tqdm(
+            total=total,
+            initial=run.step,
+            unit="step",
+            disable=True if jax.process_index() else None,
+        ) as bar,
     ):
         try:
             while run.phase < len(phases):
@@ -277,6 +319,8 @@ def main(config: ml_collections.ConfigDict, workdir: epath.Path, flags: Any) -> 
         experiment = build(config)
         check_config(workdir, config)
         results = train(experiment, workdir)
+    if jax.process_index() != 0:
+        return
     for role, splits in results.items():
         for split, numbers in splits.items():
             shown = measures.known(config.measures, numbers)

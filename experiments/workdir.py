@@ -9,6 +9,8 @@ import fcntl
 import json
 import math
 import os
+import time
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,11 +19,17 @@ import ml_collections
 from etils import epath
 from tensorboardX import SummaryWriter
 
+from experiments import distributed
 from experiments.checkpoints import write_text
 from experiments.errors import RunError
+from experiments.roles import completed
 
 FREE_TO_CHANGE = ("checkpoint_every", "keep_checkpoints", "log_every", "eval_every")
 """Config keys that may differ when a run resumes: no number depends on them."""
+
+
+NETWORK_DELAY = 10.0
+"""Seconds in which what one machine writes is seen by the others."""
 
 
 @contextlib.contextmanager
@@ -73,10 +81,10 @@ def check_config(workdir: epath.Path, config: ml_collections.ConfigDict) -> None
     text = config.to_json(indent=2, sort_keys=True)
     if path.exists():
         try:
-            then = _flat(json.loads(path.read_text()))
+            then = _flat(completed(tuples(json.loads(path.read_text()))))
         except json.JSONDecodeError as error:
             raise RunError(f"{path} is not JSON: {error}") from error
-        now = _flat(json.loads(text))
+        now = _flat(completed(tuples(json.loads(text))))
         changed = {k for k in then.keys() | now.keys() if then.get(k) != now.get(k)}
         unsafe = sorted(changed - set(FREE_TO_CHANGE))
         if unsafe:
@@ -84,6 +92,27 @@ def check_config(workdir: epath.Path, config: ml_collections.ConfigDict) -> None
             raise RunError(f"{workdir} holds a run of another config: {listed}")
     if jax.process_index() == 0:
         write_text(path, text)
+    check_shared(path, text)
+
+
+def check_shared(path: epath.Path, text: str) -> None:
+    """Makes sure that all processes have the same config and see the same folder.
+
+    Raises:
+      RunError: on a process that was given, or sees, something else than process 0.
+    """
+    own = zlib.crc32(text.encode()) >> 1
+    # It also lets the others look only when process 0 has written.
+    if distributed.agree(own) != own:
+        raise RunError("this process was given another config than process 0")
+    until = time.monotonic() + NETWORK_DELAY
+    while not (path.exists() and path.read_text() == text):
+        if time.monotonic() > until:
+            raise RunError(
+                f"{path.parent} is not the folder that process 0 writes to: all "
+                "processes need one shared folder or bucket"
+            )
+        time.sleep(0.1)
 
 
 class MetricsLog:
