@@ -6,6 +6,8 @@ frames, matrix products and maxima. Accelerators get the plain operations.
 """
 
 import functools
+import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -103,7 +105,14 @@ def _conv_of_frames(
     strides: Sequence[int],
     padding: Sequence[tuple[int, int]],
 ) -> Array:
-    """A two-dimensional convolution, a matrix product where the kernel is a point."""
+    """A two-dimensional convolution, a matrix product where the kernel is a point.
+
+    So it is where the kernel covers more than there is. There XLA makes the picture the
+    kernel and the kernel the picture, and that takes its CPU backend 20 to 45 times longer
+    than the product (measured on one core, 2 x 2 positions under 3 x 3 weights).
+    """
+    if math.prod(x.shape[1:3]) < math.prod(kernel.shape[:2]):
+        return _conv_of_few_positions(x, kernel, strides, padding)
     if kernel.shape[:2] != (1, 1):
         layout = ("NHWC", "HWIO", "NHWC")
         return lax.conv_general_dilated(
@@ -112,6 +121,35 @@ def _conv_of_frames(
     x = jnp.pad(x, [(0, 0), *padding, (0, 0)])[:, :: strides[0], :: strides[1]]
     y = x.reshape(-1, x.shape[-1]) @ kernel[0, 0]
     return y.reshape(*x.shape[:-1], -1)
+
+
+def _conv_of_few_positions(
+    x: Array,
+    kernel: Array,
+    strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+) -> Array:
+    """A two-dimensional convolution as one product of all positions with all others.
+
+    What an output position sees of the weights is a window of them, as large as the
+    picture, with zeros where they end.
+    """
+    rows, *size, channels = x.shape
+    taps, out_channels = kernel.shape[:2], kernel.shape[3]
+    out = [
+        (n + sum(pad) - k) // stride + 1
+        for n, k, stride, pad in zip(size, taps, strides, padding)
+    ]
+    before = [n * stride for n, stride in zip(out, strides)]
+    after = [n + pad for n, (pad, _) in zip(size, padding)]
+    around = jnp.pad(kernel, [*zip(before, after), (0, 0), (0, 0)])
+    windows = []
+    for i, j in itertools.product(*map(range, out)):
+        top = before[0] + padding[0][0] - i * strides[0]
+        left = before[1] + padding[1][0] - j * strides[1]
+        windows.append(around[top : top + size[0], left : left + size[1]])
+    weights = jnp.stack(windows, axis=3).reshape(math.prod(size) * channels, -1)
+    return (x.reshape(rows, -1) @ weights).reshape(rows, *out, out_channels)
 
 
 def conv(

@@ -28,6 +28,22 @@ def with_pulls(f, *args):
     return y, pull(jnp.sin(jnp.arange(y.size, dtype=y.dtype)).reshape(y.shape))
 
 
+def compared(x, w, strides, padding):
+    """Ours and XLA's, each with its gradients, within rounding error."""
+
+    @jax.jit
+    def both(x, w):
+        ours = with_pulls(
+            lambda x, w: conv3d.conv(x, w, strides=strides, padding=padding), x, w
+        )
+        return ours, with_pulls(lambda x, w: plain(x, w, strides, padding), x, w)
+
+    for got, expected in zip(*map(jax.tree.leaves, both(x, w)), strict=True):
+        assert got.shape == expected.shape
+        limit = 1e-5 * np.abs(expected).max()
+        np.testing.assert_allclose(got, expected, rtol=0, atol=limit)
+
+
 @pytest.mark.parametrize(
     ("padding", "channels"),
     [("SAME", 3), ("half", 3), ("SAME", conv3d.FEW_CHANNELS)],
@@ -52,17 +68,24 @@ def test_it_is_xlas_convolution_with_its_gradients(kernel, strides, padding, cha
         padding = [(size // 2, size // 2) for size in kernel]
     x, w = array(2, 7, 6, 8, channels), array(*kernel, channels, 4)
 
-    @jax.jit
-    def both(x, w):
-        ours = with_pulls(
-            lambda x, w: conv3d.conv(x, w, strides=strides, padding=padding), x, w
-        )
-        return ours, with_pulls(lambda x, w: plain(x, w, strides, padding), x, w)
+    compared(x, w, strides, padding)
 
-    for got, expected in zip(*map(jax.tree.leaves, both(x, w)), strict=True):
-        assert got.shape == expected.shape
-        limit = 1e-5 * np.abs(expected).max()
-        np.testing.assert_allclose(got, expected, rtol=0, atol=limit)
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 2), (1, 3), (4, 2)], ids=str)
+@pytest.mark.parametrize(
+    ("kernel", "strides", "padding"),
+    [
+        ((1, 3, 3), (1, 1, 1), "SAME"),
+        ((1, 3, 3), (1, 2, 2), [(0, 0), (1, 1), (1, 1)]),
+        ((3, 3, 3), (2, 1, 2), "SAME"),
+        ((1, 7, 7), (1, 2, 2), [(0, 0), (3, 3), (3, 3)]),
+        ((1, 3, 4), (1, 1, 3), [(0, 0), (4, 1), (2, 6)]),
+    ],
+)
+def test_pictures_may_be_smaller_than_the_kernel(
+    height, width, kernel, strides, padding
+):
+    compared(array(2, 3, height, width, 3), array(*kernel, 3, 4), strides, padding)
 
 
 def lowered(platform):
