@@ -4,9 +4,12 @@
 
 prints a table and, as its last line, the same as JSON. *Model only* repeats the training
 step on one batch that stays on the device; *input only* empties the loader; *end to end*
-is the training loop itself. For a student the step includes its teachers; *loss only* is
-its step without gradient and update, *teachers only* their forward pass. Every loop warms
-up first; where anything is compiled after that, the benchmark ends with an error.
+is the training loop itself. *Augment only* is what happens to a batch on the device before
+a network sees it, *heatmaps only* the drawing of poses in it. For a student the step
+includes its teachers; *loss only* is its step without gradient and update, *teachers only*
+their forward pass. Every loop warms up first; where anything is compiled after that, the
+benchmark ends with an error. TFLOP/s are those of one device; the models' operations are
+counted by `experiments.flops`.
 
 Nothing is kept but with ``--append=FILE`` or ``--workdir``, whose ``benchmark.jsonl``
 then gets the JSON line. ``--compare=FILE`` sets the numbers against the last line of a
@@ -36,7 +39,10 @@ from experiments.throughput import Bench, measure
 from experiments.train import compile_steps
 from experiments.workdir import tuples
 
-PARTS = ("model_only", "input_only", "end_to_end", "loss_only", "teachers_only")
+PARTS = (
+    *("model_only", "input_only", "end_to_end", "augment_only", "heatmaps_only"),
+    *("loss_only", "teachers_only"),
+)
 
 
 def surroundings(config: ml_collections.ConfigDict, count: int) -> dict[str, Any]:
@@ -100,7 +106,7 @@ COLUMNS = {
     "p99_ms": ("p99", ".2f"),
     "examples_per_second": ("examples/s", ",.0f"),
     "examples_per_second_per_device": ("per device", ",.0f"),
-    "tflops_per_second": ("TFLOP/s", ".3g"),
+    "tflops_per_second_per_device": ("TFLOP/s", ".3g"),
     "mfu": ("MFU", ".1%"),
 }
 """Heading and format of each column."""
@@ -126,8 +132,7 @@ def part_lines(found: dict[str, Any]) -> list[str]:
 
 def role_table(name: str, found: dict[str, Any]) -> str:
     """One role's part of the table."""
-    flops, peak = found["flops_per_step"], found["peak_tflops_per_device"]
-    gflop = flops if isinstance(flops, str) else flops / 1e9
+    peak = found["peak_tflops_per_device"]
     memory = found["peak_memory_bytes"] / 2**20
     shapes = ", ".join(f"{key} {shape}" for key, shape in found["batch"].items())
     taught = f"; taught by {', '.join(found['teachers'])}" if found["teachers"] else ""
@@ -138,7 +143,7 @@ def role_table(name: str, found: dict[str, Any]) -> str:
         "input wait": f"{found['input_wait']:.2%} of the end-to-end time",
         "compiled": f"in {found['compile_seconds']:.1f} s",
         "recompilations": str(found["recompilations"] or "none"),
-        "a step": f"{shown(gflop, ',.3f')} GFLOP; products of "
+        "a step": f"{found['flops_per_step'] / 1e9:,.3f} GFLOP of the models; products of "
         + (", ".join(found["products"]) or "nothing"),
         "device peak": f"{shown(peak, ',.1f')} TFLOP/s ({found['arithmetic']})",
         "memory": f"{memory:,.0f} MiB at its peak so far ({found['peak_memory_of']})",

@@ -186,6 +186,19 @@ def build_network(
     return Network(module, inputs, prepare, clips, groups)
 
 
+def build_augment(
+    where: str, role: ml_collections.ConfigDict, dataset: Dataset, module: str = ""
+) -> augment.Step:
+    """What happens to a role's batch in training; of one module's steps, where named."""
+    steps = [
+        of_data(step, dataset)
+        for step in role.augment
+        if not module or step["function"].startswith(f"{module}.")
+    ]
+    classes = len(dataset.classes)
+    return call(f"{where}.augment", lambda: augment.make(*steps, num_classes=classes))
+
+
 def build_method(
     where: str,
     role: ml_collections.ConfigDict,
@@ -208,13 +221,8 @@ def build_method(
         adapter = options["adapter"]
         module = getattr(named("kdjax.models", "adapters"), adapter.pop("name"))
         options["adapter"] = functools.partial(module, **adapter)
-    dataset = data.dataset
-    network = build_network(where, role, dataset)
-    steps = [of_data(step, dataset) for step in role.augment]
-    classes = len(dataset.classes)
-    function = call(
-        f"{where}.augment", lambda: augment.make(*steps, num_classes=classes)
-    )
+    network = build_network(where, role, data.dataset)
+    function = build_augment(where, role, data.dataset)
     return call(f"{where}.method", make, network=network, augment=function, **options)
 
 

@@ -10,8 +10,14 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import jax
+import ml_collections
 import numpy as np
 from jax.extend import core
+
+from experiments.build import Experiment, build
+from experiments.roles import ADDED
+from experiments.train import compile_steps
 
 SHORT = {"float32": "f32", "bfloat16": "bf16", "float16": "f16", "float64": "f64"}
 """Element types as XLA names them."""
@@ -64,7 +70,7 @@ def _convolution(eqn: core.JaxprEqn) -> int:
 COUNTED = {"dot_general": _dot, "conv_general_dilated": _convolution}
 
 
-def _inner(eqn: core.JaxprEqn, platform: str) -> Iterator[tuple[list, int, bool]]:
+def _inner(eqn: core.JaxprEqn) -> Iterator[tuple[list, int, bool]]:
     """The programs inside an equation.
 
     Yields:
@@ -77,7 +83,7 @@ def _inner(eqn: core.JaxprEqn, platform: str) -> Iterator[tuple[list, int, bool]
     elif eqn.primitive.name == "while":
         yield [params["body_jaxpr"]], 1, False
     elif "branches" in params:
-        yield _ways(eqn, platform), 1, True
+        yield _ways(eqn), 1, True
     else:
         for name in ("jaxpr", "call_jaxpr", "fun_jaxpr"):
             if name in params:
@@ -85,15 +91,12 @@ def _inner(eqn: core.JaxprEqn, platform: str) -> Iterator[tuple[list, int, bool]
                 break
 
 
-def _ways(eqn: core.JaxprEqn, platform: str) -> list[Any]:
-    """The branches of an equation that may run on a platform."""
+def _ways(eqn: core.JaxprEqn) -> list[Any]:
+    """The branches of an equation that may run."""
     branches = eqn.params["branches"]
-    platforms = eqn.params.get("branches_platforms")
-    if not platforms:
-        return list(branches)
-    # What is written for some platforms; the one without names is for all others.
-    named = [b for b, p in zip(branches, platforms) if p and platform in p]
-    return named or [b for b, p in zip(branches, platforms) if not p]
+    platforms = eqn.params.get("branches_platforms") or ()
+    # What is written for some platforms computes what the one without names says.
+    return [b for b, names in zip(branches, platforms) if not names] or list(branches)
 
 
 def _live(
@@ -117,14 +120,11 @@ def _live(
             yield eqn, wanted
 
 
-def count(
-    jaxpr: Any, platform: str, used: list[bool] | None = None
-) -> tuple[int, set[str]]:
+def count(jaxpr: Any, used: list[bool] | None = None) -> tuple[int, set[str]]:
     """FLOPs of a traced program and the element types that it multiplies.
 
     Args:
       jaxpr: closed or open, such as `jax.stages.Traced.jaxpr`.
-      platform: that it is for, such as "tpu".
       used: which results are asked for; None for all.
 
     Returns:
@@ -137,8 +137,34 @@ def count(
             total += rule(eqn)
             kind = str(eqn.invars[0].aval.dtype)
             kinds.add(SHORT.get(kind, kind))
-        for inside, times, same in _inner(eqn, platform):
-            ways = [count(way, platform, wanted if same else None) for way in inside]
+        for inside, times, same in _inner(eqn):
+            ways = [count(way, wanted if same else None) for way in inside]
             total += times * max(flops for flops, _ in ways)
             kinds = kinds.union(*(found for _, found in ways))
     return total, kinds
+
+
+def of_step(
+    experiment: Experiment, name: str, arguments: tuple, traced: jax.stages.Traced
+) -> tuple[int, set[str]]:
+    """FLOPs of a role's training step over all devices, and the types it multiplies.
+
+    Args:
+      experiment: of the role.
+      name: of the role.
+      arguments: of its step, arrays or their shapes.
+      traced: the step. Where the network computes something twice, another one is traced
+        that does not: the second time is no work of the model's.
+
+    Returns:
+      As `count`.
+    """
+    role = experiment.config.roles[name]
+    if any(part.get("remat") for part in (role, role.model)):
+        plain = ml_collections.ConfigDict(experiment.config.to_dict())
+        if "remat" in plain.roles[name].model:
+            del plain.roles[name].model.remat
+        plain.roles[name].remat = ADDED["remat"]
+        again = build(plain.lock(), experiment.data)
+        traced = compile_steps(again)[name].trace(*arguments)
+    return count(traced.jaxpr)

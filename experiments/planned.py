@@ -137,31 +137,6 @@ def described(experiment: Experiment, name: str, mesh: Mesh, batch: dict) -> dic
     }
 
 
-def traced_step(
-    config: ml_collections.ConfigDict, name: str, mesh: Mesh
-) -> tuple[Experiment, dict, jax.stages.Traced]:
-    """The experiment, the batch of a role and its training step, traced."""
-    experiment = build(outlined(config))
-    state, frozen, batch, key = arguments(experiment, name, mesh)
-    with naming(name):
-        step = compile_steps(experiment)[name]
-        return experiment, batch, step.trace(state, frozen, batch, key)
-
-
-def products(
-    config: ml_collections.ConfigDict, name: str, mesh: Mesh, traced: jax.stages.Traced
-) -> tuple[int, set[str]]:
-    """FLOPs of a step and the types it multiplies.
-
-    What rematerialisation computes again is no work of the model's.
-    """
-    if config.roles[name].get("remat"):
-        plain = ml_collections.ConfigDict(config.to_dict())
-        plain.roles[name].remat = ""
-        _, _, traced = traced_step(plain, name, mesh)
-    return flops.count(traced.jaxpr, mesh.devices.flat[0].platform)
-
-
 def planned(
     config: ml_collections.ConfigDict, name: str, topology: str
 ) -> dict[str, Any]:
@@ -182,9 +157,13 @@ def planned(
     mesh = mesh_of(config, topology)
     check_batch(name, config.roles[name].batch_size, mesh)
     start = time.perf_counter()
-    experiment, batch, traced = traced_step(config, name, mesh)
+    experiment = build(outlined(config))
+    given = arguments(experiment, name, mesh)
+    with naming(name):
+        traced = compile_steps(experiment)[name].trace(*given)
+    _, _, batch, _ = given
     found = described(experiment, name, mesh, batch)
-    total, kinds = products(config, name, mesh, traced)
+    total, kinds = flops.of_step(experiment, name, given, traced)
     precision = jax.config.jax_default_matmul_precision
     platform = found["device"]["platform"]
     found |= {

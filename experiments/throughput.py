@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import functools
-import re
 import resource
 import sys
 import time
@@ -14,9 +13,9 @@ import jax
 import numpy as np
 from etils import epath
 
-from experiments import chips
+from experiments import chips, flops
 from experiments.ahead import Ahead
-from experiments.build import Experiment, Phase
+from experiments.build import Experiment, Phase, build_augment
 from experiments.state import Pending, make_loader, role_key, teacher_variables
 from experiments.stopwatch import Settled, Waited, settle, timed
 from experiments.train import take_step
@@ -109,21 +108,16 @@ def arguments(bench: Bench, name: str, batch: dict) -> tuple:
 
 
 def compile_step(bench: Bench, name: str, batch: dict) -> dict[str, Any]:
-    """Compiles a role's step and asks the compiler what it costs."""
-    start = time.perf_counter()
-    lowered = bench.steps[name].lower(*arguments(bench, name, batch))
-    compiled = lowered.compile()
+    """Compiles a role's step and counts what it multiplies."""
+    given, start = arguments(bench, name, batch), time.perf_counter()
+    traced = bench.steps[name].trace(*given)
+    traced.lower().compile()
     seconds = time.perf_counter() - start
-    # XLA counts one device's part of the program.
-    flops = (compiled.cost_analysis() or {}).get("flops", 0.0) * bench.mesh.size
-    products = re.findall(
-        r"stablehlo\.(?:dot_general|convolution)\b.*: \(tensor<(?:\d+x)*(\w+)>",
-        lowered.as_text(),
-    )
+    total, kinds = flops.of_step(bench.experiment, name, given, traced)
     return {
         "compile_seconds": seconds,
-        "flops_per_step": flops if flops > 0 else "unknown",
-        "products": sorted(set(products)),
+        "flops_per_step": total,
+        "products": sorted(kinds),
     }
 
 
@@ -182,7 +176,27 @@ def end_to_end(bench: Bench, name: str) -> tuple[np.ndarray, float]:
 
 
 def parts(bench: Bench, name: str, batch: dict) -> Iterator[tuple[str, Callable]]:
-    """What of a student's step can be run alone, compiled and warm."""
+    """What of a step can be run alone, compiled and warm."""
+    yield from shown(bench, name, batch)
+    yield from taught(bench, name, batch)
+
+
+def shown(bench: Bench, name: str, batch: dict) -> Iterator[tuple[str, Callable]]:
+    """What happens to a batch on the device before any network sees it."""
+    config, dataset = bench.experiment.config, bench.experiment.data.dataset
+    role, key = config.roles[name], role_key(bench.experiment, name)
+    drawn = any(step["function"].startswith("heatmaps.") for step in role.augment)
+    for part, module, there in (
+        ("augment_only", "", bool(role.augment)),
+        ("heatmaps_only", "heatmaps", drawn),
+    ):
+        if there:
+            function = build_augment(f"roles.{name}", role, dataset, module)
+            yield part, functools.partial(jax.jit(function), key, batch)
+
+
+def taught(bench: Bench, name: str, batch: dict) -> Iterator[tuple[str, Callable]]:
+    """The loss of a student, and what its teachers say."""
     role = bench.experiment.roles[name]
     state, frozen, batch, key = arguments(bench, name, batch)
     methods = {teacher: bench.experiment.roles[teacher].method for teacher in frozen}
@@ -214,19 +228,18 @@ def peak_memory() -> tuple[int, str]:
 def rated(found: dict[str, Any], devices: int) -> dict[str, Any]:
     """A role's numbers, with TFLOP/s and the share of the hardware's peak added.
 
-    The share (MFU) is of the dense peak of all devices in the arithmetic in use.
+    The share (MFU) is of the dense peak of a device in the arithmetic in use.
     """
-    device, flops = jax.devices()[0], found["flops_per_step"]
+    device = jax.devices()[0]
     precision = jax.config.jax_default_matmul_precision
     numbers = chips.arithmetic(device.platform, found["products"], precision)
     peak = chips.peak_flops(device.device_kind, numbers)
     for name in ("model_only", "end_to_end"):
-        tflops, mfu = "unknown", "unknown"
-        if flops != "unknown":
-            tflops = flops / found[name]["mean_ms"] * 1e3 / 1e12
-            if peak is not None:
-                mfu = tflops * 1e12 / (peak * devices)
-        found[name] |= {"tflops_per_second": tflops, "mfu": mfu}
+        rate = found["flops_per_step"] / devices / found[name]["mean_ms"] * 1e3
+        found[name] |= {
+            "tflops_per_second_per_device": rate / 1e12,
+            "mfu": "unknown" if peak is None else rate / peak,
+        }
     return found | {
         "arithmetic": numbers or "unknown",
         "peak_tflops_per_device": "unknown" if peak is None else peak / 1e12,

@@ -77,20 +77,6 @@ def test_prepared_data_is_read(tmp_path):
     assert planned.outlined(config()).data.name == "synthetic"
 
 
-def test_rematerialised_work_is_no_work_of_the_model(monkeypatch):
-    page = pskd_small.get_config()
-    page.roles.student.remat = "everything"
-    asked, mesh = [], planned.mesh_of(page, "")
-
-    def traced(changed, name, mesh):
-        asked.append(changed.roles[name].remat)
-        return None, None, jax.jit(lambda x: x @ x).trace(jax.numpy.ones((2, 2)))
-
-    monkeypatch.setattr(planned, "traced_step", traced)
-    assert planned.products(page, "student", mesh, None) == (16, {"f32"})
-    assert asked == [""]
-
-
 def test_a_batch_that_the_mesh_does_not_divide_is_refused():
     odd = config(roles__student__batch_size=12)
     refused = (
