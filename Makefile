@@ -4,14 +4,21 @@ VENV ?= .venv
 RUN ?= runs/quickstart
 CONFIG ?= experiments/configs/pskd_small.py
 ROUNDS ?= 60
+N ?= 2
+DEVICES ?= 1
 PY := $(VENV)/bin/python
 
-.PHONY: train test lint format clean-venv
+.PHONY: train processes test lint format clean-venv
 
 train: $(VENV)/.installed
 	$(PY) -m experiments.run --config=$(CONFIG) --config.rounds=$(ROUNDS) \
 		--workdir=$(RUN) --mode=train
 	$(PY) -m experiments.run --workdir=$(RUN) --mode=report
+
+# The same run on N processes of this machine, each with DEVICES CPU devices.
+processes: $(VENV)/.installed
+	$(PY) -m experiments.launch --processes=$(N) --devices=$(DEVICES) -- \
+		--config=$(CONFIG) --config.rounds=$(ROUNDS) --workdir=$(RUN) --mode=train
 
 test: $(VENV)/.installed lint
 	$(PY) -m pytest -n 2 --dist loadfile

@@ -28,6 +28,13 @@ def versions() -> dict[str, str]:
     }
 
 
+def cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def device(mesh: Mesh) -> dict[str, Any]:
     """Kind and number of the devices of a mesh, and its shape."""
     first = mesh.devices.flat[0]

@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 
 from data_pipelines import loader
 from data_pipelines.dataset import Source, With, fixed
-from experiments import checkpoints, distributed
+from experiments import checkpoints, distributed, machine
 from experiments.ahead import Ahead
 from experiments.build import Experiment, Role, build_mesh
 from experiments.errors import RunError
@@ -172,7 +172,17 @@ def make_loader(
         seed=role_seed(experiment, name),
         process_index=jax.process_index(),
         process_count=processes,
+        threads=reading_threads(experiment),
     )
+
+
+def reading_threads(experiment: Experiment) -> int:
+    """Threads that prepare batches: one for what is kept in memory, else one a core.
+
+    Decoding holds no lock of Python's; more threads than cores decode no more
+    (`benchmarks.decode`).
+    """
+    return 1 if experiment.config.data.cache else machine.cores()
 
 
 class Pending:

@@ -4,13 +4,16 @@ import pathlib
 import re
 import subprocess
 
+import ml_collections
 import pytest
+from absl import flags
 
 from experiments import run
-from experiments.configs import common
+from experiments.configs import common, pskd_small
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def blocks(language: str) -> list[str]:
@@ -47,7 +50,22 @@ def test_every_file_it_names_exists():
         assert (ROOT / "experiments" / "configs" / page).exists(), page
 
 
-@pytest.mark.parametrize("target", ["train", "test"])
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_flags_of_its_commands_exist(page):
+    joined = page.read_text().replace("\\\n", " ")
+    commands = re.findall(r"experiments\.run\b(.*)", joined)
+    given = {flag for each in commands for flag in re.findall(r"--(\w+)", each)}
+    assert given <= set(flags.FLAGS), page
+    keys = {key for each in commands for key in re.findall(r"--config\.(\S+?)=", each)}
+    known = set(common.base(ml_collections.ConfigDict())) | set(pskd_small.get_config())
+    for key in keys:
+        first, *rest = key.split(".")
+        assert first in known, key
+        if first == "roles" and rest[1:]:
+            assert rest[1] in pskd_small.get_config().roles.student, key
+
+
+@pytest.mark.parametrize("target", ["train", "processes", "test"])
 def test_make_knows_the_targets(target):
     shown = subprocess.run(
         ["make", "--dry-run", target],
@@ -56,5 +74,5 @@ def test_make_knows_the_targets(target):
         text=True,
         check=True,
     ).stdout
-    wanted = {"train": "experiments.run", "test": "pytest"}[target]
+    wanted = {"train": "run", "processes": "launch", "test": "pytest"}[target]
     assert wanted in shown
