@@ -7,6 +7,7 @@ from etils import epath
 
 from experiments import build, state, targets, train
 from experiments.errors import Interrupted, RunError
+from kdjax import parallel
 from tests.experiments import tiny_runs
 
 DISTILL = dict(name="distill", term="logit", term_weight=1.0, kl_weight=0.5)
@@ -86,7 +87,7 @@ def test_what_is_stale_or_damaged_is_refused(tmp_path, change, message):
     path = tmp_path / "targets" / "teacher_skeleton.npz"
     path.parent.mkdir()
     experiment = build.build(config())
-    mesh = state.parallel.data_mesh()
+    mesh = parallel.data_mesh()
     states = state.init_states(experiment, mesh)
 
     def stored():

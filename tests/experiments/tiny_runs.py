@@ -5,10 +5,14 @@ import pathlib
 import subprocess
 import sys
 
+from experiments import launch
 from experiments.configs import pskd_small
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 PAGE = "experiments/configs/pskd_small.py"
+ROLES = ("teacher_skeleton", "teacher_fusion", "student", "student_alone")
+SHAKEN = ({"function": "signals.jitter", "name": "inertial", "noise": 0.03},)
+"""One augmentation that draws; compiling all of the page's takes longer than the rest."""
 SETTINGS = {
     "data.subjects": 4,
     "data.trials_per_subject": 1,
@@ -19,14 +23,10 @@ SETTINGS = {
     "eval_every": 1,
     "checkpoint_every": 3,
     "teacher_floor": 0.0,
-    "roles.teacher_skeleton.model.widths": (4, 4, 4, 4),
-    "roles.teacher_fusion.model.widths": (4, 4, 4, 4),
-    "roles.student.model.widths": (4, 4, 4, 4),
-    "roles.student_alone.model.widths": (4, 4, 4, 4),
-    "roles.teacher_skeleton.batch_size": 8,
-    "roles.teacher_fusion.batch_size": 8,
-    "roles.student.batch_size": 8,
-    "roles.student_alone.batch_size": 8,
+    **{f"roles.{role}.model.widths": (4, 4, 4, 4) for role in ROLES},
+    **{f"roles.{role}.batch_size": 8 for role in ROLES},
+    **{f"roles.{role}.augment": SHAKEN for role in ROLES[1:]},
+    "roles.teacher_skeleton.augment": (),
 }
 """24 training examples: three steps an epoch, eighteen in all."""
 
@@ -67,10 +67,16 @@ def arguments(workdir, *more: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Of a child process: the CPU, and the suite's compilation cache."""
-    cache = {"JAX_COMPILATION_CACHE_DIR": str(ROOT / ".jax_cache")}
-    limits = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1"}
-    return {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": "", **cache, **limits}
+    """Of a child process: one CPU device, and the suite's compilation cache."""
+    flags = os.environ.get("XLA_FLAGS", "").split()
+    flags = [flag for flag in flags if not flag.startswith(launch.DEVICES)]
+    own = {
+        "JAX_PLATFORMS": "cpu",
+        "XLA_FLAGS": " ".join(flags),
+        "JAX_COMPILATION_CACHE_DIR": str(ROOT / ".jax_cache"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+    return {**os.environ, **own}
 
 
 def command(*args: str) -> subprocess.CompletedProcess:
