@@ -59,7 +59,7 @@ def report(found: dict[str, dict], against: str) -> None:
         medians = {name: statistics.median(each) for name, each in seconds.items()}
         for name, values in seconds.items():
             print(
-                f"{kind} time, {name}: median {medians[name] * 1e3:.0f} ms a step, "
-                f"best {min(values) * 1e3:.0f} ms, {len(values)} steps; "
+                f"{kind} time, {name}: median {medians[name] * 1e3:.3g} ms a step, "
+                f"best {min(values) * 1e3:.3g} ms, {len(values)} steps; "
                 f"{medians[name] / medians[against]:.2f} times {against}"
             )

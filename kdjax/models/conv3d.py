@@ -108,8 +108,8 @@ def _conv_of_frames(
     """A two-dimensional convolution, a matrix product where the kernel is a point.
 
     So it is where the kernel covers more than there is. There XLA makes the picture the
-    kernel and the kernel the picture, and that takes its CPU backend 20 to 45 times longer
-    than the product (measured on one core, 2 x 2 positions under 3 x 3 weights).
+    kernel and the kernel the picture, and that takes its CPU backend 5 to 35 times longer
+    than the product (2 x 2 positions under 3 x 3 weights, `benchmarks.few_positions`).
     """
     if math.prod(x.shape[1:3]) < math.prod(kernel.shape[:2]):
         return _conv_of_few_positions(x, kernel, strides, padding)

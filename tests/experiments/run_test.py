@@ -81,7 +81,9 @@ def test_a_full_disk_ends_the_run_in_one_sentence(tmp_path, blocks, file):
 
 
 def test_a_folder_may_be_named_from_here(tmp_path):
-    args = [sys.executable, "-m", "experiments.run", *tiny_runs.arguments("run")]
+    # A flag that is given twice would add to the schedule.
+    settings = [a for a in tiny_runs.arguments("run") if "schedule=" not in a]
+    args = [sys.executable, "-m", "experiments.run", *settings]
     args += ["--config.schedule=(('student_alone', 1),)", "--config.rounds=1"]
     path = {"PYTHONPATH": str(tiny_runs.ROOT)}
     done = subprocess.run(
