@@ -140,8 +140,10 @@ def step(name, **computed):
 @pytest.mark.parametrize("name", ["cnn1d", "lstm", "vit"])
 def test_what_is_computed_again_changes_no_number(name):
     whole, again = (step(name, remat=policy) for policy in ("", "nothing_saveable"))
-    close = functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5)
-    jax.tree.map(close, again, whole)
+    for got, want in zip(*map(jax.tree.leaves, (again, whole)), strict=True):
+        # Sums of large numbers leave the rounding of those.
+        limit = 1e-5 * max(1.0, np.abs(want).max())
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=limit)
     assert max(np.abs(leaf).max() for leaf in jax.tree.leaves(whole[0])) > 1e-3
 
 
