@@ -179,8 +179,7 @@ def make_loader(
 def reading_threads(experiment: Experiment) -> int:
     """Threads that prepare batches: one for what is kept in memory, else one a core.
 
-    Decoding holds no lock of Python's; more threads than cores decode no more
-    (`benchmarks.decode`).
+    Decoding holds no lock of Python's: `benchmarks.decode` has its rates by threads.
     """
     return 1 if experiment.config.data.cache else machine.cores()
 
