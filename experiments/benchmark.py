@@ -17,7 +17,6 @@ file that has the same config and devices. ``--profile`` writes a trace of a few
 steps of every role to ``WORKDIR/profile``.
 """
 
-import datetime
 import functools
 import json
 import os
@@ -29,7 +28,7 @@ import ml_collections
 from etils import epath
 from tqdm import tqdm
 
-from experiments import machine
+from experiments import machine, records
 from experiments.build import Experiment, build, build_mesh
 from experiments.errors import RunError
 from experiments.roles import completed
@@ -48,12 +47,9 @@ PARTS = (
 def surroundings(config: ml_collections.ConfigDict, count: int) -> dict[str, Any]:
     """What the numbers hold for: config, devices, versions, and how busy the host is."""
     mesh = build_mesh(config)
-    described = json.loads(config.to_json(sort_keys=True))
-    # Tables only list overrides of this config; they do not run.
-    described.pop("tables", None)
     return {
-        "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "config": described,
+        "time": records.now(),
+        "config": records.described(config),
         "device": machine.device(mesh),
         "precision": jax.config.jax_default_matmul_precision or "default",
         "host": {"cpus": os.cpu_count(), "load": os.getloadavg()[0]},
@@ -212,17 +208,6 @@ def comparison(now: dict[str, Any], then: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def keep(line: str, append: str, workdir: epath.Path | None) -> None:
-    """Adds the line of JSON to the files that were asked for."""
-    paths = [epath.Path(append)] if append else []
-    if workdir is not None:
-        workdir.mkdir(parents=True, exist_ok=True)
-        paths.append(workdir / "benchmark.jsonl")
-    for path in paths:
-        with path.open("a") as file:
-            file.write(line + "\n")
-
-
 def main(
     config: ml_collections.ConfigDict, workdir: epath.Path | None, flags: Any
 ) -> None:
@@ -247,4 +232,4 @@ def main(
     line = json.dumps(record, sort_keys=True)
     speak(line)
     if jax.process_index() == 0:
-        keep(line, flags.append, workdir)
+        records.keep(line, flags.append, workdir and workdir / "benchmark.jsonl")

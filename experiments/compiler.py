@@ -22,7 +22,7 @@ import ml_collections
 from etils import epath
 
 from data_pipelines import stored
-from experiments import machine
+from experiments import machine, records
 from experiments.checkpoints import write_text
 from experiments.errors import RunError
 
@@ -163,9 +163,7 @@ def ask(
     Raises:
       RunError: where the step cannot be compiled.
     """
-    described = json.loads(config.to_json(sort_keys=True))
-    described.pop("tables", None)
-    request = {"config": described, "role": name, "topology": topology}
+    request = {"config": records.described(config), "role": name, "topology": topology}
     if not topology:
         return compiled(request, minutes) | {"cached": False}
     path = cache / f"{identity(request)}.json"

@@ -1,6 +1,5 @@
 """What a number holds for: versions, devices, command and commit."""
 
-import datetime
 import importlib.metadata
 import json
 import os
@@ -15,6 +14,7 @@ from etils import epath
 from jax.sharding import Mesh
 
 import kdjax
+from experiments import records
 
 LIBRARIES = ("jax", "jaxlib", "flax", "optax", "grain", "numpy")
 
@@ -67,7 +67,7 @@ def record_start(workdir: epath.Path, mesh: Mesh) -> None:
     if jax.process_index() != 0:
         return
     line = {
-        "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "time": records.now(),
         "command": [pathlib.Path(sys.argv[0]).name, *sys.argv[1:]],
         "commit": commit(),
         "versions": versions(),

@@ -15,7 +15,6 @@ everything that it depends on. ``--append=FILE`` and ``--workdir``, whose ``plan
 gets it, keep the JSON line.
 """
 
-import datetime
 import functools
 import importlib.metadata
 import json
@@ -27,7 +26,7 @@ from typing import Any
 import ml_collections
 from etils import epath
 
-from experiments import compiler, machine, plan_table, topologies
+from experiments import compiler, machine, plan_table, records, topologies
 from experiments.build import parse_schedule, teachers_first
 from experiments.chips import CHIPS
 from experiments.errors import RunError
@@ -142,30 +141,16 @@ def role(
 
 def surroundings(config: ml_collections.ConfigDict, topology: str) -> dict[str, Any]:
     """What the numbers hold for: config, topology and versions."""
-    described = json.loads(config.to_json(sort_keys=True))
-    # Tables only list overrides of this config; they do not run.
-    described.pop("tables", None)
     versions = machine.versions()
     if topology:
         versions["libtpu"] = importlib.metadata.version("libtpu")
     return {
-        "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "config": described,
+        "time": records.now(),
+        "config": records.described(config),
         "topology": topology,
         "note": NOTE,
         "versions": versions,
     }
-
-
-def keep(line: str, append: str, workdir: epath.Path | None) -> None:
-    """Adds the line of JSON to the files that were asked for."""
-    paths = [epath.Path(append)] if append else []
-    if workdir is not None:
-        workdir.mkdir(parents=True, exist_ok=True)
-        paths.append(workdir / "plan.jsonl")
-    for path in paths:
-        with path.open("a") as file:
-            file.write(line + "\n")
 
 
 def main(
@@ -183,4 +168,4 @@ def main(
     record["roles"] = {name: role(config, name, flags, say) for name in names}
     line = json.dumps(record, sort_keys=True)
     say(line)
-    keep(line, flags.append, workdir)
+    records.keep(line, flags.append, workdir and workdir / "plan.jsonl")
