@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from data_pipelines import grid, people, sound, stored, tricks, video
-from data_pipelines.dataset import Dataset, Example, Mapped
+from data_pipelines.dataset import Dataset, Example
 from data_pipelines.errors import DataError
+from data_pipelines.sources import Mapped
 
 MODALITIES = ("rgb", "audio", "human")
 MISSING = ("drop", "mask", "error")

@@ -19,7 +19,8 @@ import optax
 from jax.sharding import Mesh
 
 from data_pipelines import loader
-from data_pipelines.dataset import Dataset, Drawn, Held, Mapped, Source, Transform
+from data_pipelines.dataset import Dataset, Source, Transform
+from data_pipelines.sources import Drawn, Held, Mapped
 from data_pipelines.transforms.align import standardised
 from experiments import optimizers
 from experiments.errors import RunError

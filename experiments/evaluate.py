@@ -14,7 +14,8 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
 from data_pipelines import loader
-from data_pipelines.dataset import Source, fixed
+from data_pipelines.dataset import Source
+from data_pipelines.sources import fixed
 from experiments import checkpoints, distributed, multilabel
 from experiments.build import Experiment, build, build_mesh
 from experiments.errors import RunError

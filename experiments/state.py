@@ -14,7 +14,8 @@ from etils import epath
 from jax.sharding import Mesh
 
 from data_pipelines import loader
-from data_pipelines.dataset import Source, With, fixed
+from data_pipelines.dataset import Source
+from data_pipelines.sources import With, fixed
 from experiments import checkpoints, distributed, machine
 from experiments.ahead import Ahead
 from experiments.build import Experiment, Role, build_mesh

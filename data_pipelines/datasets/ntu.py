@@ -23,7 +23,7 @@ from collections.abc import Collection, Sequence
 
 from data_pipelines import annotations as poses
 from data_pipelines import builder, kinect_text, pose, raw, stored, video
-from data_pipelines.dataset import Dataset, Example, Mapped, check, hold_out
+from data_pipelines.dataset import Dataset, Example, check, hold_out
 from data_pipelines.errors import DataError
 from data_pipelines.ntu_names import (
     CLASSES,
@@ -35,6 +35,7 @@ from data_pipelines.ntu_names import (
     place,
     split,
 )
+from data_pipelines.sources import Mapped
 from data_pipelines.views import alone, grouped
 
 TOPOLOGY = "kinect_v2"

@@ -33,9 +33,10 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from data_pipelines import builder, coarse, figures, matlab, raw, stored
-from data_pipelines.dataset import Dataset, Example, Mapped
+from data_pipelines.dataset import Dataset, Example
 from data_pipelines.errors import DataError
 from data_pipelines.person.cameras import Camera
+from data_pipelines.sources import Mapped
 from data_pipelines.views import Place, alone, grouped
 
 ACTIONS = """swipe_left swipe_right wave clap throw arm_cross basketball_shoot draw_x

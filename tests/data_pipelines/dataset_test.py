@@ -1,13 +1,10 @@
 """Splits: subsets, held-out subjects, and what is refused."""
 
-import pickle
-
 import numpy as np
 import pytest
 
 from data_pipelines.dataset import (
     Dataset,
-    Mapped,
     Row,
     Subset,
     check,
@@ -41,21 +38,11 @@ TRAIN = [Row("x", 0, 1), Row("y", 1, 3), Row("z", 0, 3)]
 TEST = [Row("t", 1, 2)]
 
 
-def upper(example):
-    return example | {"key": example["key"].upper()}
-
-
 def test_a_subset_keeps_the_order_and_knows_its_rows():
     part = subset(Examples(*TRAIN), lambda row: row.subject == 3)
     assert [part[i]["key"] for i in range(len(part))] == ["y", "z"]
     assert rows(part) == TRAIN[1:]
     assert Subset(part, (1,))[0]["key"] == "z"
-
-
-def test_a_mapped_source_applies_its_function_and_pickles():
-    source = pickle.loads(pickle.dumps(Mapped(Examples(*TRAIN), upper)))
-    assert [source[i]["key"] for i in range(len(source))] == ["X", "Y", "Z"]
-    assert rows(source) == TRAIN
 
 
 def test_held_out_subjects_move_from_training_to_validation():

@@ -6,10 +6,10 @@ import pickle
 import pytest
 
 from data_pipelines import loader, stored
-from data_pipelines.dataset import Mapped
 from data_pipelines.datasets import utd_mhad
 from data_pipelines.errors import DataError
 from data_pipelines.prepare import prepare
+from data_pipelines.sources import Mapped
 from data_pipelines.transforms import align
 from tests.data_pipelines import raw_files
 

@@ -9,10 +9,11 @@ from etils import epath
 
 from experiments import build, evaluate, outcome, table, train
 from experiments.configs import cmmvl
+from experiments.configs.parts import cmmvl as parts
 from experiments.errors import RunError
 
 NETWORK = dict(name="posec3d", width=4, blocks=(1,), dropout=0.0)
-SCALE = cmmvl.small("rgb", (20, 20), (16, 16))._replace(
+SCALE = parts.small("rgb", (20, 20), (16, 16))._replace(
     lengths={"joints": 3, "rgb": 3},
     short=12,
     maps=((10, 10), (10, 10)),

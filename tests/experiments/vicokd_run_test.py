@@ -13,6 +13,7 @@ from data_pipelines.datasets import synthetic_home
 from data_pipelines.prepare import prepare
 from experiments import build, evaluate, outcome, plots, report, run, train
 from experiments.configs import vicokd
+from experiments.configs.parts import vicokd as parts
 from experiments.errors import RunError
 from experiments.plots import Image
 from kdjax import metrics
@@ -54,7 +55,7 @@ def tiny(folder):
     config.update(teacher_floor=0.0, log_every=1, eval_every=1)
     config.data.align.update(frames=FRAMES, size=(SIDE, SIDE))
     few = dict(width=8, depth=1, heads=2, hidden=8)
-    scale = vicokd.HOME._replace(
+    scale = parts.HOME._replace(
         visual=dict(name="vit", patch=8, **few),
         audio=dict(name="spectrogram", **few),
         backbones=dict(
@@ -65,11 +66,11 @@ def tiny(folder):
         epochs=2,
         batch_size=2,
     )
-    config.roles.teacher = vicokd.teacher(scale, "multitsf")
-    config.roles.student_alone = vicokd.student(
+    config.roles.teacher = parts.teacher(scale, "multitsf")
+    config.roles.student_alone = parts.student(
         scale, "multitsf", "V_S", {}, sound="none"
     )
-    config.roles.student = vicokd.student(
+    config.roles.student = parts.student(
         scale, "multitsf", "V_S", vicokd.METHODS["ViCoKD"], sound="pseudo"
     )
     names = ("teacher", "student_alone", "student")

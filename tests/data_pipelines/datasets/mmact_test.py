@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from data_pipelines.dataset import Mapped, rows
+from data_pipelines.dataset import rows
 from data_pipelines.datasets import mmact
 from data_pipelines.errors import DataError
 from data_pipelines.prepare import prepare
+from data_pipelines.sources import Mapped
 from data_pipelines.transforms import align
 from tests.data_pipelines import raw_files
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from data_pipelines import fbank, loader, people, stored
-from data_pipelines.dataset import Drawn, Mapped, rows
+from data_pipelines.dataset import rows
 from data_pipelines.datasets import multisensor_home
 from data_pipelines.errors import DataError
 from data_pipelines.prepare import prepare
+from data_pipelines.sources import Drawn, Mapped
 from data_pipelines.transforms import scenes
 from tests.data_pipelines import raw_files, scene_files
 from tests.data_pipelines.scene_files import clip_entry, write_labels

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from data_pipelines import loader
-from data_pipelines.dataset import Drawn, rows
+from data_pipelines.dataset import rows
 from data_pipelines.datasets import nw_ucla
 from data_pipelines.errors import DataError
 from data_pipelines.person.body import INDEX, bones, standing
 from data_pipelines.prepare import prepare
+from data_pipelines.sources import Drawn
 from data_pipelines.transforms import clips
 from tests.data_pipelines import raw_files
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from data_pipelines import loader
-from data_pipelines.dataset import Drawn, rows
+from data_pipelines.dataset import rows
 from data_pipelines.datasets import synthetic_home
 from data_pipelines.errors import DataError
 from data_pipelines.home import script
+from data_pipelines.sources import Drawn
 from data_pipelines.transforms import scenes
 
 

@@ -7,8 +7,9 @@ import pickle
 import numpy as np
 import pytest
 
-from data_pipelines.dataset import Dataset, Mapped
+from data_pipelines.dataset import Dataset
 from data_pipelines.errors import DataError
+from data_pipelines.sources import Mapped
 from data_pipelines.transforms import align as module
 from data_pipelines.transforms import inertial, resample, skeleton
 from data_pipelines.transforms.align import Align

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from data_pipelines import fbank, loader
-from data_pipelines.dataset import Dataset, Drawn, Mapped, Row
+from data_pipelines.dataset import Dataset, Row
 from data_pipelines.errors import DataError
+from data_pipelines.sources import Drawn, Mapped
 from data_pipelines.transforms import frames, scenes
 from tests import reference_scenes
 from tests.data_pipelines import scene_files

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from data_pipelines import loader
-from data_pipelines.dataset import Dataset, Drawn, Held, Mapped, Row
+from data_pipelines.dataset import Dataset, Row
 from data_pipelines.errors import DataError
+from data_pipelines.sources import Drawn, Held, Mapped
 from data_pipelines.transforms import frames, segments
 
 
