@@ -22,7 +22,7 @@ from jax.sharding import Mesh
 
 from data_pipelines.errors import DataError
 from experiments import places, supervise
-from experiments.errors import Interrupted, RunError
+from experiments.errors import Interrupted, RunError, complain
 from experiments.peers import LOOPBACK, Place
 from kdjax import parallel
 from kdjax.typing import PyTree
@@ -41,7 +41,7 @@ def start() -> None:
     try:
         found = places.of(sys.argv, os.environ)
     except RunError as error:
-        print(f"kdjax: {error}", file=sys.stderr)
+        complain(error)
         sys.exit(1)
     if found.place is None:
         return
@@ -136,7 +136,7 @@ def _end(
     if channel is not None:
         channel.report(supervise.Report(text, lost))
     else:
-        print(f"kdjax: {text}", file=sys.stderr)
+        complain(text)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(supervise.INTERRUPTED if isinstance(error, Interrupted) else 1)

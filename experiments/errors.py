@@ -1,4 +1,6 @@
-"""What the runner raises when a run cannot go on."""
+"""What the runner raises when a run cannot go on, and how it says so."""
+
+import sys
 
 
 class RunError(RuntimeError):
@@ -7,3 +9,13 @@ class RunError(RuntimeError):
 
 class Interrupted(RunError):
     """A signal asked the run to end; a checkpoint was written."""
+
+
+def complain(sentence: object) -> None:
+    """Prints the one sentence of an error.
+
+    In a single write, its line end with it: where Python does not buffer, `print` takes
+    two, and the sentences of processes that end together would share a line.
+    """
+    sys.stderr.write(f"kdjax: {sentence}\n")
+    sys.stderr.flush()

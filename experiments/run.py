@@ -17,7 +17,7 @@ from ml_collections import config_flags
 
 from data_pipelines.errors import DataError
 from experiments import distributed
-from experiments.errors import Interrupted, RunError
+from experiments.errors import Interrupted, RunError, complain
 from experiments.workdir import tuples
 
 MODES = {
@@ -107,7 +107,7 @@ def _parse(argv: list[str]) -> list[str]:
         # A page that failed to load says so only when it is asked for.
         _ = _CONFIG.value
     except (flags.Error, LookupError, AttributeError, ValueError, OSError) as error:
-        print(f"kdjax: {sentence(error)}", file=sys.stderr)
+        complain(sentence(error))
         sys.exit(1)
     return rest
 
@@ -123,7 +123,7 @@ def _main(argv: list[str]) -> None:
     except (RunError, DataError, OSError) as error:
         if _TRACEBACK.value:
             raise
-        print(f"kdjax: {sentence(error)}", file=sys.stderr)
+        complain(sentence(error))
         sys.stdout.flush()
         sys.stderr.flush()
         # At once: threads of libraries whose writing failed would only add tracebacks.

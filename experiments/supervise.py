@@ -12,12 +12,11 @@ import json
 import os
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from experiments.errors import RunError
+from experiments.errors import RunError, complain
 from experiments.hub import Hub
 from experiments.peers import Link, Place
 
@@ -107,24 +106,20 @@ def _how(channel: socket.socket, status: int, process: int) -> _End:
     return _End(f"ended with exit status {status}", "")
 
 
-def _print(text: str) -> None:
-    if text:
-        print(f"kdjax: {text}", file=sys.stderr, flush=True)
-
-
 async def _ended(peers: Hub | Link, status: int, how: _End) -> int:
     """Tells the others how the worker ended; returns the exit status."""
     if status in (0, INTERRUPTED):
         await peers.leave()
         if peers.verdict.done():
-            _print(str(peers.verdict.result()))
+            complain(peers.verdict.result())
             return 1
-        _print(how.here)
+        if how.here:
+            complain(how.here)
         return status
     peers.fail(how.others, lost=how.lost)
     verdict = await peers.verdict
-    own = verdict.process == peers.place.process
-    _print(how.here if own else str(verdict))
+    if sentence := how.here if verdict.process == peers.place.process else verdict:
+        complain(sentence)
     return 1
 
 
@@ -147,7 +142,7 @@ async def _supervise(peers: Hub | Link, command: Sequence[str]) -> int:
             return await _ended(peers, status, how)
         worker.kill()
         await ended
-        _print(str(peers.verdict.result()))
+        complain(peers.verdict.result())
         return 1
 
 
@@ -159,7 +154,7 @@ async def supervise(
     try:
         return await _supervise(peers, command)
     except RunError as error:
-        _print(str(error))
+        complain(error)
         return 1
     finally:
         await peers.close()
