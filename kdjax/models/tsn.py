@@ -155,6 +155,9 @@ class Model(nn.Module):
     def _stages(self, x: Array, train: bool) -> tuple[Array, ...]:
         """The maps after each of the four stages."""
         blocks, bottleneck = DEPTHS[self.depth]
+        videos = x.shape[:2]
+        # Segments and videos are one batch of pictures: convolutions of two dimensions.
+        x = x.reshape(-1, 1, *x.shape[2:])
         x = unit(self.width, 7, 2, dtype=self.dtype, name="stem")(x, train=train)
         around = [(0, 0), (1, 1), (1, 1)]
         x = max_pool(x, window=(1, 3, 3), strides=(1, 2, 2), padding=around)
@@ -169,5 +172,5 @@ class Model(nn.Module):
                     name=f"stage{stage + 1}_block{index + 1}",
                 )
                 x = remat.run(block, x, policy=self.remat, train=train)
-            stages.append(x)
+            stages.append(x.reshape(*videos, *x.shape[2:]))
         return tuple(stages)
