@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from kdjax.models.attention import attend
 from kdjax.models.layers import on_rows
 from kdjax.typing import Array, Bool, Float
 
@@ -128,7 +129,7 @@ class Attention(nn.Module):
         if (train and self.dropout) or self.is_mutable_collection("intermediates"):
             out = self._explicit(q, k, v, mask, lead, train)
         else:
-            out = jax.nn.dot_product_attention(q, k, v, mask=mask)
+            out = attend(q, k, v, mask)
         out = out.reshape(*lead, count, self.heads * width)
         return on_rows(nn.Dense(features, dtype=self.dtype, name="out"), out)
 
@@ -214,7 +215,7 @@ class Layer(nn.Module):
                 f"norm is {self.norm!r}, activation {self.activation!r}: one of {NORMS} "
                 f"and of {tuple(ACTIVATIONS)}"
             )
-        features = x.shape[-1]
+        shape, features = x.shape, x.shape[-1]
 
         def drop(x: Array, rate: float, across: tuple[int, ...] = ()) -> Array:
             return nn.Dropout(rate, broadcast_dims=across, deterministic=not train)(x)
@@ -228,18 +229,23 @@ class Layer(nn.Module):
                 dtype=self.dtype,
                 name="attention",
             )
+            x = x.reshape(shape)
             return drop(attend(x, x, mask, train=train), self.attention_dropout)
 
         def dense(x: Array) -> Array:
-            x = on_rows(nn.Dense(self.hidden, dtype=self.dtype, name="dense1"), x)
+            x = nn.Dense(self.hidden, dtype=self.dtype, name="dense1")(x)
             x = drop(ACTIVATIONS[self.activation](x), self.hidden_dropout)
-            x = on_rows(nn.Dense(features, dtype=self.dtype, name="dense2"), x)
+            x = nn.Dense(features, dtype=self.dtype, name="dense2")(x)
             return drop(x, self.dropout)
 
+        # One axis for all tokens: a TPU pads the axis before the last to whole tiles, and
+        # where products ask for rows and the rest for sequences it copies back and forth.
+        x = x.reshape(-1, features)
         for function, name in ((attention, "norm1"), (dense, "norm2")):
             normalise = layer_norm(self.epsilon, name)
             y = function(normalise(x) if self.norm == "before" else x)
             # One draw an example: it skips the function for all of its tokens.
-            x = x + drop(y, self.drop_path, across=(-2, -1))
+            y = drop(y.reshape(shape), self.drop_path, across=(-2, -1))
+            x = x + y.reshape(x.shape)
             x = x if self.norm == "before" else normalise(x)
-        return x
+        return x.reshape(shape)
