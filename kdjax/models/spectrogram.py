@@ -1,7 +1,6 @@
 """Audio spectrogram transformer: ViT on overlapping patches of a spectrogram."""
 
 import flax.linen as nn
-import numpy as np
 
 from kdjax.models.vit import Trunk
 from kdjax.typing import Array, Float
@@ -11,54 +10,6 @@ TINY = dict(width=192, depth=12, heads=3, hidden=768)
 
 BASE = dict(width=768, depth=12, heads=12, hidden=3072)
 """The published size, 85.3 million."""
-
-
-def starts(length: int, patch: int, stride: int) -> np.ndarray:
-    """Where the whole patches along an axis begin.
-
-    Args:
-      length: of the axis.
-      patch: of a patch.
-      stride: between neighbours.
-
-    Returns:
-      Int [N]; what is left over at the end is in no patch.
-
-    Raises:
-      ValueError: where the axis is shorter than a patch.
-    """
-    if length < patch:
-        raise ValueError(
-            f"a spectrogram of {length} rows or bins has no patch: {patch}"
-        )
-    return np.arange(0, length - patch + 1, stride)
-
-
-def overlapping_patches(
-    x: Float[Array, "*B F Q"], patch: int, strides: tuple[int, int]
-) -> Float[Array, "*B R S P"]:
-    """Cuts spectrograms into squares.
-
-    Args:
-      x: spectrograms, rows of time and bins of frequency.
-      patch: rows and bins of a patch.
-      strides: rows, then bins, between neighbours.
-
-    Returns:
-      Patches with frequency as the slow axis R and time as the fast one S; their values
-      in the order (row, bin).
-
-    Raises:
-      ValueError: where there is no whole patch.
-    """
-    *lead, rows, bins = x.shape
-    times = starts(rows, patch, strides[0])
-    pitches = starts(bins, patch, strides[1])
-    x = x.reshape(-1, rows, bins)
-    x = x[:, (times[:, None] + np.arange(patch)).ravel()]
-    x = x[:, :, (pitches[:, None] + np.arange(patch)).ravel()]
-    x = x.reshape(-1, len(times), patch, len(pitches), patch).transpose(0, 3, 1, 2, 4)
-    return x.reshape(*lead, len(pitches), len(times), patch * patch)
 
 
 class Encoder(Trunk):
@@ -102,7 +53,9 @@ class Encoder(Trunk):
         Raises:
           ValueError: where there is no whole patch.
         """
-        return self.relate(overlapping_patches(x, self.patch, self.strides), train)
+        return self.relate(
+            x[..., None], self.patch, self.strides, turned=True, train=train
+        )
 
     def __call__(
         self, x: Float[Array, "*B F Q"], *, train: bool

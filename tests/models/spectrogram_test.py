@@ -1,5 +1,7 @@
 """AST: sizes, the order of its patches, features."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -38,23 +40,22 @@ def test_small_is_the_default():
     assert isinstance(default, vit.Trunk)
 
 
-def test_patches_overlap_and_frequency_is_the_slow_axis():
-    rows, bins = 8, 5
-    x = 100 * np.arange(rows)[:, None] + np.arange(bins)
-    x = jnp.asarray(x, jnp.float32)[None, None]
-    got = spectrogram.overlapping_patches(x, 3, (2, 1))
-    assert got.shape == (
-        1,
-        1,
-        3,
-        3,
-        9,
-    )  # bins 0, 1, 2; rows 0, 2, 4; row 7 is left over
-    for pitch in range(3):
-        for time in range(3):
-            top = 2 * time
-            want = np.asarray(x[0, 0, top : top + 3, pitch : pitch + 3]).reshape(-1)
-            np.testing.assert_array_equal(got[0, 0, pitch, time], want)
+def test_frequency_is_the_slow_axis_of_the_tokens():
+    encoder = spectrogram.Encoder(**{**SMALL, "depth": 0, "heads": 1, "width": 3})
+    x = jnp.asarray(100 * np.arange(8)[:, None] + np.arange(6), jnp.float32)
+    variables = jax.eval_shape(lambda: encoder.init(jax.random.key(0), x, train=False))
+    params = jax.tree.map(lambda p: jnp.zeros(p.shape), variables["params"])
+    # A patch's first value, between constants: what is normalised keeps its order.
+    params["embed"] = dict(
+        kernel=params["embed"]["kernel"].at[0, 0].set(1e-4),
+        bias=jnp.asarray([0.0, 1.0, -1.0]),
+    )
+    params["norm"]["scale"] = jnp.ones(3)
+    run = jax.jit(functools.partial(encoder.apply, train=False, method="tokens"))
+    tokens = run({"params": params}, x)
+    want = [x[2 * time, pitch] for pitch in range(4) for time in range(3)]
+    assert tokens.shape == (2 + len(want), 3)
+    np.testing.assert_array_equal(np.argsort(tokens[2:, 0]), np.argsort(want))
 
 
 def test_features_are_the_mean_of_both_prefix_tokens():
@@ -73,7 +74,7 @@ def test_features_are_the_mean_of_both_prefix_tokens():
 
 
 def test_too_short_a_spectrogram_is_refused():
-    with pytest.raises(ValueError, match="2 rows or bins has no patch: 3"):
+    with pytest.raises(ValueError, match="2x5 has no patch of 3"):
         spectrogram.Encoder(**SMALL).init(
             jax.random.key(0), jnp.zeros((1, 2, 5)), train=False
         )
