@@ -1,29 +1,55 @@
 """The loop: schedules, logs, resuming, faults."""
 
+import functools
 import json
 import os
 import signal
 
 import jax
+import ml_collections
 import numpy as np
 import pytest
 from etils import epath
 
 from experiments import build, checkpoints, state, train, trajectory
 from experiments.errors import Interrupted, RunError
+from experiments.workdir import tuples
 from kdjax.interop import variables
 from tests.experiments import tiny_runs
 
 
+@functools.cache
+def _built(text):
+    return build.build(ml_collections.ConfigDict(tuples(json.loads(text))).lock())
+
+
+def built(**changes):
+    """The experiment, one for all runs of a config: they share what is compiled."""
+    return _built(tiny_runs.config(**changes).to_json())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_once():
+    known, compile_steps = {}, train.compile_steps
+
+    def remembered(experiment):
+        name = experiment.config.to_json()
+        if name not in known:
+            known[name] = compile_steps(experiment)
+        return known[name]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "compile_steps", remembered)
+        yield
+
+
 def run(folder, **changes):
     folder.mkdir(exist_ok=True)
-    experiment = build.build(tiny_runs.config(**changes))
-    return train.train(experiment, epath.Path(folder))
+    return train.train(built(**changes), epath.Path(folder))
 
 
 def final_states(folder, **changes):
-    experiment = build.build(tiny_runs.config(**changes))
-    ended = state.Run(experiment, epath.Path(folder))
+    ended = state.Run(built(**changes), epath.Path(folder))
     ended.close()
     return jax.device_get(ended.states)
 
@@ -278,7 +304,7 @@ def test_a_teacher_whose_file_changed_is_refused(tmp_path):
     ],
 )
 def test_what_cannot_be_computed_is_said_before_anything_is(tmp_path, change, role):
-    experiment = build.build(tiny_runs.config(**change))
+    experiment = built(**change)
     with pytest.raises(RunError, match=f"config.roles.{role}: "):
         train.train(experiment, epath.Path(tmp_path))
     assert not list(tmp_path.iterdir())
