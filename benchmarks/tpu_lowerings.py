@@ -1,0 +1,100 @@
+"""What a TPU's compiler expects of two ways to compute the same: nothing is run.
+
+    pip install 'kdjax[tpu]'
+    python -m benchmarks.tpu_lowerings --topology=v5e:2x2
+
+Each is compiled for one chip, forward and backward in bfloat16, on any machine; the
+times are sums of the cycles that the compiler estimates, no measurements.
+"""
+
+import argparse
+import functools
+import time
+
+import jax
+import jax.numpy as jnp
+
+from experiments import compiled, topologies
+from experiments.chips import CHIPS
+from kdjax.models import attention, conv3d, patches
+
+FRAMES = 1050
+"""Of ViCoKD on one chip: three recordings, five cameras, seventy frames."""
+
+
+def attentions():
+    """ViT-S/32's, between what its projections give and take: rows of features."""
+    rows, tokens, heads = FRAMES, 50, 6
+
+    def attend(form, *q_k_v):
+        split = (x.reshape(rows, tokens, heads, -1) for x in q_k_v)
+        return form(*split).reshape(rows * tokens, -1)
+
+    forms = {"heads": attention._of_heads, "whole tokens": attention._of_tokens}
+    given = [(rows * tokens, heads * 64)] * 3
+    return {name: functools.partial(attend, f) for name, f in forms.items()}, given
+
+
+def embeddings():
+    """ViT-S/32's patches of 224 x 224 pixels."""
+    forms = {"product": patches._by_product, "convolution": patches._by_convolution}
+    options = dict(patch=32, strides=(32, 32))
+    given = [(FRAMES, 224, 224, 3), (32 * 32 * 3, 384)]
+    return {k: functools.partial(f, **options) for k, f in forms.items()}, given
+
+
+def convolutions():
+    """ResNet-18's first stage over 16 videos of 8 frames."""
+    forms = {
+        "three dimensions": conv3d._conv_plainly,
+        "pictures": conv3d._conv_on_accelerators,
+    }
+    options = dict(strides=(1, 1, 1), padding=[(0, 0), (1, 1), (1, 1)])
+    given = [(16, 8, 56, 56, 64), (1, 3, 3, 64, 64)]
+    return {k: functools.partial(f, **options) for k, f in forms.items()}, given
+
+
+CASES = {
+    "attention, ViT-S/32": attentions,
+    "patches, ViT-S/32": embeddings,
+    "3 x 3, ResNet-18": convolutions,
+}
+
+
+def estimate(form, shapes, device):
+    """Milliseconds of a function and its gradients, and seconds of the compilation."""
+    here = jax.sharding.SingleDeviceSharding(device)
+
+    def place(shape):
+        return jax.ShapeDtypeStruct(shape, jnp.bfloat16, sharding=here)
+
+    def both(given, cotangent):
+        y, pull = jax.vjp(form, *given)
+        return y, pull(cotangent)
+
+    given = [place(shape) for shape in shapes]
+    out = place(jax.eval_shape(form, *given).shape)
+    start = time.perf_counter()
+    text = jax.jit(both).lower(given, out).compile().as_text()
+    seconds = time.perf_counter() - start
+    cycles = compiled.summary(text)["cycles"]
+    return cycles / CHIPS[device.device_kind].clock * 1e3, seconds
+
+
+def main() -> None:
+    """Prints a line a form."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--topology", default="v5e:2x2")
+    parser.add_argument("--cases", nargs="*", default=list(CASES), choices=CASES)
+    given = parser.parse_args()
+    device = topologies.devices(given.topology)[0]
+    print(f"one {device.device_kind}, JAX {jax.__version__}: estimates of its compiler")
+    for case in given.cases:
+        forms, shapes = CASES[case]()
+        for name, form in forms.items():
+            ms, seconds = estimate(form, shapes, device)
+            print(f"{case}, {name}: {ms:.2f} ms; compiled in {seconds:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
