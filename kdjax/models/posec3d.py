@@ -118,6 +118,9 @@ class Model(nn.Module):
           ValueError: where a clip has no frame or no pixel.
         """
         check_clip(x, frames=1)
+        clips = x.shape[:2]
+        # Up to the second stage nothing mixes frames: they are a batch of pictures.
+        x = x.reshape(-1, 1, *x.shape[2:])
         stem = unit(self.width, (1, 7, 7), dtype=self.dtype, name="stem")
         x = stem(x, train=train)
         x = max_pool(x, window=(1, 3, 3), padding=[(0, 0), (1, 1), (1, 1)])
@@ -132,6 +135,8 @@ class Model(nn.Module):
                     name=f"stage{stage + 1}_block{index + 1}",
                 )
                 x = remat.run(block, x, policy=self.remat, train=train)
+            if not stage:
+                x = x.reshape(*clips, *x.shape[2:])
             stages.append(x)
         head = Head(self.num_classes, None, self.dropout, normal(0.01), name="head")
         features = x.mean(axis=(1, 2, 3), dtype=jnp.float32)

@@ -25,6 +25,7 @@ def compute(meta, inputs, weights):
 
     outputs, state = run(variables, x)
     (stem,) = state["intermediates"]["stem"]["__call__"]
+    stem = stem.reshape(*x.shape[:2], *stem.shape[2:])  # it sees frames as pictures
     maps = dict(zip(("layer1", "layer2", "layer3"), outputs["stages"]), stem=stem)
     maps = {name: jnp.moveaxis(value, -1, 1) for name, value in maps.items()}
     return {"logits": outputs["logits"], "pooled": outputs["features"], **maps}
