@@ -4,11 +4,9 @@ A TPU multiplies matrices in tiles of 128 x 128. One head of a small transformer
 of one, and before each product its numbers have to be brought together: for the 50 tokens
 of ViT-S/32 that takes longer than the products. There a head is made the whole vector of a
 token with the features of the other heads set to zero. So the numbers stay where the
-projections left them, for H times as many multiplications, which wide tiles do anyway::
-
-    attention of ViT-S/32, 1,050 frames, forward and backward, TPU v5e (compiler's estimate)
-      heads by themselves   9.8 ms
-      whole tokens          3.7 ms
+projections left them, for H times as many multiplications, which wide tiles do anyway:
+38 % of the time, forward and backward, by the compiler's estimate for a TPU v5e
+(`benchmarks.tpu_lowerings`).
 """
 
 import functools

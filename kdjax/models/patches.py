@@ -49,7 +49,7 @@ def _by_product(
 def _by_convolution(
     x: Array, kernel: Array, *, patch: int, strides: tuple[int, int]
 ) -> Array:
-    """A TPU takes longer over the copy than over half a transformer's layers."""
+    """The copy takes a TPU many times longer (`benchmarks.tpu_lowerings`)."""
     window = kernel.reshape(patch, patch, x.shape[-1], -1)
     layout = ("NHWC", "HWIO", "NHWC")
     return lax.conv_general_dilated(

@@ -113,7 +113,7 @@ def test_the_device_that_runs_the_program_decides():
     for platform in ("tpu", "cuda"):
         assert over_time in lowered(platform)
         assert over_frames not in lowered(platform)
-        # Half the time on a TPU, by its compiler's estimate.
+        # Where it mixes no frames it is one of pictures there too.
         assert over_frames in lowered(platform, time=1)
         assert over_time not in lowered(platform, time=1)
 
