@@ -19,8 +19,8 @@ from jax import lax
 from kdjax.typing import Array, Bool, Float
 
 FEW_TOKENS = 128
-"""Tokens up to which a TPU multiplies whole ones: then the scores of a query fill one row
-of its registers, and more products would cost more than what the copies do."""
+"""Tokens up to which a TPU multiplies whole ones: one tile. The further products grow with
+the tokens, and for more than a tile of them no estimate was made."""
 
 
 def attend(
@@ -56,6 +56,25 @@ def _of_tokens(q: Array, k: Array, v: Array, mask: Array | None = None) -> Array
     return _attend(q.shape[2], *rows, mask).reshape(q.shape)
 
 
+def weights_of(
+    scores: Float[Array, "B H Q S"], head_dim: int, mask: Array | None
+) -> Float[Array, "B H Q S"]:
+    """What a query takes of each key, from the products of both; float32.
+
+    Args:
+      scores: products, in float32.
+      head_dim: numbers that were summed.
+      mask: which keys are there; a query that finds none takes as much of each.
+
+    Returns:
+      Weights that sum to one.
+    """
+    scores = scores / np.sqrt(head_dim)
+    if mask is not None:
+        scores = jnp.where(mask, scores, 0.7 * jnp.finfo(jnp.float32).min)
+    return jax.nn.softmax(scores)
+
+
 def heads_apart(x: Float[Array, "B T D"], heads: int) -> Float[Array, "B H T D"]:
     """Every token once for each head, zero where other heads have their features."""
     own = np.repeat(np.eye(heads), x.shape[-1] // heads, axis=1)
@@ -75,10 +94,7 @@ def _forward(
     heads: int, q: Array, k: Array, v: Array, mask: Array | None
 ) -> tuple[Array, tuple]:
     scores = _product("bhqd,bsd->bhqs", heads_apart(q, heads), k)
-    scores = scores / np.sqrt(q.shape[-1] // heads)
-    if mask is not None:
-        scores = jnp.where(mask, scores, 0.7 * jnp.finfo(jnp.float32).min)
-    weights = jax.nn.softmax(scores).astype(v.dtype)
+    weights = weights_of(scores, q.shape[-1] // heads, mask).astype(v.dtype)
     out = jnp.einsum("bhqs,bhsd->bqd", weights, heads_apart(v, heads))
     return out, (q, k, v, mask, weights)
 

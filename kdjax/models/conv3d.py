@@ -5,10 +5,9 @@ over the gradient of pooling, than over the same sums written as convolutions of
 frames, matrix products and maxima. Accelerators get the plain operations.
 """
 
-import functools
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -16,7 +15,7 @@ import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 from jax import lax
 
-from kdjax.models.layers import batch_norm
+from kdjax.models.layers import batch_norm, conv_of_pictures, on_each_platform
 from kdjax.typing import Array, Float
 
 Triple = tuple[int, int, int]
@@ -24,21 +23,6 @@ Triple = tuple[int, int, int]
 
 Padding = str | Sequence[tuple[int, int]]
 """``SAME`` and ``VALID`` as in TensorFlow, or the positions before and after each axis."""
-
-
-def _on_each_platform(
-    cpu: Callable[..., Array], default: Callable[..., Array], **options: Any
-) -> Callable[..., Array]:
-    """A function that is `cpu` in programs for CPUs and `default` in all others.
-
-    The choice is made when a program is lowered, not when it is traced: what a CPU
-    compiles for an accelerator is the accelerator's.
-    """
-    return functools.partial(
-        lax.platform_dependent,
-        cpu=functools.partial(cpu, **options),
-        default=functools.partial(default, **options),
-    )
 
 
 def _pairs(
@@ -70,18 +54,6 @@ def _conv_plainly(
     )
 
 
-def _conv_of_pictures(
-    x: Array,
-    kernel: Array,
-    strides: Sequence[int],
-    padding: Sequence[tuple[int, int]],
-) -> Array:
-    layout = ("NHWC", "HWIO", "NHWC")
-    return lax.conv_general_dilated(
-        x, kernel, strides, padding, dimension_numbers=layout
-    )
-
-
 def _conv_on_accelerators(
     x: Array, kernel: Array, *, strides: Triple, padding: Sequence[tuple[int, int]]
 ) -> Array:
@@ -90,7 +62,7 @@ def _conv_on_accelerators(
         return _conv_plainly(x, kernel, strides=strides, padding=padding)
     x = x[:, :: strides[0]]
     frames = x.reshape(-1, *x.shape[2:])
-    y = _conv_of_pictures(frames, kernel[0], strides[1:], padding[1:])
+    y = conv_of_pictures(frames, kernel[0], strides[1:], padding[1:])
     return y.reshape(*x.shape[:2], *y.shape[1:])
 
 
@@ -138,7 +110,7 @@ def _conv_of_frames(
     if math.prod(x.shape[1:3]) < math.prod(kernel.shape[:2]):
         return _conv_of_few_positions(x, kernel, strides, padding)
     if kernel.shape[:2] != (1, 1):
-        return _conv_of_pictures(x, kernel, strides, padding)
+        return conv_of_pictures(x, kernel, strides, padding)
     x = jnp.pad(x, [(0, 0), *padding, (0, 0)])[:, :: strides[0], :: strides[1]]
     y = x.reshape(-1, x.shape[-1]) @ kernel[0, 0]
     return y.reshape(*x.shape[:-1], -1)
@@ -192,7 +164,7 @@ def conv(
       What `jax.lax.conv_general_dilated` computes, up to the order of summation.
     """
     pads = _pairs(x, kernel.shape[:3], strides, padding)
-    run = _on_each_platform(
+    run = on_each_platform(
         _conv_by_frames, _conv_on_accelerators, strides=strides, padding=pads
     )
     return run(x, kernel)
@@ -241,7 +213,7 @@ def max_pool(
     """
     pads = _pairs(x, window, strides, padding)
     options = dict(window=window, strides=strides, padding=pads)
-    return _on_each_platform(_pool_by_axes, _pool_plainly, **options)(x)
+    return on_each_platform(_pool_by_axes, _pool_plainly, **options)(x)
 
 
 class Conv(nn.Module):

@@ -1,15 +1,63 @@
 """Pieces that several networks are made of."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
+from jax import lax
 
 from kdjax.typing import Array, Float
 
 Outputs = dict[str, Any]
 """``logits``, ``features``, ``hidden`` and the tuple ``stages``."""
+
+
+def on_each_platform(
+    cpu: Callable[..., Array], default: Callable[..., Array], **options: Any
+) -> Callable[..., Array]:
+    """A function that is `cpu` in programs for CPUs and `default` in all others.
+
+    The choice is made when a program is lowered, not when it is traced: what a CPU
+    compiles for an accelerator is the accelerator's.
+
+    Args:
+      cpu: function of arrays.
+      default: another that computes the same.
+      **options: further arguments of both.
+
+    Returns:
+      The function.
+    """
+    return functools.partial(
+        lax.platform_dependent,
+        cpu=functools.partial(cpu, **options),
+        default=functools.partial(default, **options),
+    )
+
+
+def conv_of_pictures(
+    x: Float[Array, "B H W C"],
+    kernel: Float[Array, "h w C D"],
+    strides: Sequence[int],
+    padding: str | Sequence[tuple[int, int]],
+) -> Float[Array, "B H_out W_out D"]:
+    """XLA's convolution in two dimensions.
+
+    Args:
+      x: pictures.
+      kernel: weights; they are not flipped.
+      strides: in height and width.
+      padding: zeros around height and width.
+
+    Returns:
+      Pictures.
+    """
+    layout = ("NHWC", "HWIO", "NHWC")
+    return lax.conv_general_dilated(
+        x, kernel, strides, padding, dimension_numbers=layout
+    )
 
 
 def batch_norm(

@@ -1,13 +1,11 @@
 """Pictures as a grid of square patches, each of which becomes a token."""
 
-import functools
-
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 from flax.linen.dtypes import promote_dtype
-from jax import lax
 
+from kdjax.models.layers import conv_of_pictures, on_each_platform
 from kdjax.typing import Array, Float
 
 
@@ -51,10 +49,7 @@ def _by_convolution(
 ) -> Array:
     """The copy takes a TPU many times longer (`benchmarks.tpu_lowerings`)."""
     window = kernel.reshape(patch, patch, x.shape[-1], -1)
-    layout = ("NHWC", "HWIO", "NHWC")
-    return lax.conv_general_dilated(
-        x, window, strides, "VALID", dimension_numbers=layout
-    )
+    return conv_of_pictures(x, window, strides, "VALID")
 
 
 class Embedding(nn.Module):
@@ -88,10 +83,5 @@ class Embedding(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, (self.width,))
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=jnp.dtype(self.dtype))
         options = dict(patch=self.patch, strides=self.strides)
-        y = lax.platform_dependent(
-            x,
-            kernel,
-            cpu=functools.partial(_by_product, **options),
-            default=functools.partial(_by_convolution, **options),
-        )
-        return y + bias.reshape(1, 1, 1, -1)
+        embed = on_each_platform(_by_product, _by_convolution, **options)
+        return embed(x, kernel) + bias.reshape(1, 1, 1, -1)

@@ -7,11 +7,10 @@ and codes do otherwise, normalisation above all, is an option of it.
 import functools
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kdjax.models.attention import attend
+from kdjax.models.attention import attend, weights_of
 from kdjax.models.layers import on_rows
 from kdjax.typing import Array, Bool, Float
 
@@ -138,10 +137,7 @@ class Attention(nn.Module):
     ) -> Array:
         """The same with the weights at hand, which the fused kernel never shows."""
         scores = jnp.einsum("bqhd,bshd->bhqs", q, k, preferred_element_type=jnp.float32)
-        scores = scores / np.sqrt(q.shape[-1])
-        if mask is not None:
-            scores = jnp.where(mask, scores, 0.7 * jnp.finfo(jnp.float32).min)
-        weights = jax.nn.softmax(scores)
+        weights = weights_of(scores, q.shape[-1], mask)
         self.sow("intermediates", "weights", weights.reshape(*lead, *weights.shape[1:]))
         weights = nn.Dropout(self.dropout, deterministic=not train)(weights)
         return jnp.einsum("bhqs,bshd->bqhd", weights.astype(v.dtype), v)

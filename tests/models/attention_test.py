@@ -1,3 +1,5 @@
+"""Attention: whole tokens against heads by themselves, and who gets which."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -33,8 +35,8 @@ def with_pulls(form, q, k, v, *masks):
     [(5, 5, 2, False), (5, 5, 3, True), (1, 7, 2, True), (6, 1, 1, False)],
 )
 def test_whole_tokens_give_what_heads_give_with_gradients(queries, keys, heads, masked):
-    given = tokens(queries, keys, heads), ((mask_of(keys),) if masked else ())
-    q_k_v, masks = given
+    q_k_v = tokens(queries, keys, heads)
+    masks = (mask_of(keys),) if masked else ()
 
     @jax.jit
     def both(q_k_v, masks):
