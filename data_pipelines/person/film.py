@@ -162,8 +162,8 @@ class Infrared(Film):
         the same whenever it is asked for.
     """
 
-    contrast: float = 0.25
-    noise: float = 14.0
+    contrast: float = 0.5
+    noise: float = 6.0
 
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
         """The frames at `indices` [N], uint8 [N H W 1]."""

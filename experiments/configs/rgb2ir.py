@@ -11,7 +11,7 @@ the student alone reaches 71.20 %.
 The pages ``ntu10_*`` and ``pku_*`` are the paper's: full networks and pictures of 224
 pixels, for accelerators; without published weights of ImageNet their networks start from
 scratch and will not reach the paper's numbers. ``synthetic`` and ``utd_mhad`` are scaled
-to two CPU cores: an eighth and a quarter of the channels, pictures of 40 or 48 pixels. On
+to two CPU cores: a quarter of the channels in both networks, pictures of 40 or 48 pixels. On
 UTD-MHAD the teacher sees the depth camera and the student what a cheap one would have
 seen.
 

@@ -42,12 +42,15 @@ class Scale(NamedTuple):
 
 
 def small(
-    rich: str, crop: int, *, epochs: tuple[int, int], dkd_weight: float = 0.1
+    rich: str, crop: int, *, epochs: tuple[int, int], width: int, dkd_weight: float
 ) -> Scale:
     """A few channels and small pictures: for two CPU cores.
 
-    The teacher has twice the student's channels and its depth: from scratch, on a few
-    hundred clips, a ResNet-50 learns far more slowly than a ResNet-18.
+    Both networks have one depth: from scratch, on a few hundred clips, a ResNet-50 learns
+    far more slowly than a ResNet-18. `width` is the student's channels. On the embedded
+    person a student of 8 could not fit its training clips (85 % right after 120 epochs),
+    and every soft target made it worse; one of 16 fits them, and gains. That was chosen on
+    people of another seed (``--config.data.seed=7``).
     """
 
     def adamw(rate: float) -> dict:
@@ -61,7 +64,7 @@ def small(
         scales=(1.0, 0.875),
         flip=0.0,
         teacher=dict(name="tsn", depth=18, width=16, dropout=0.2),
-        student=dict(name="tsn", depth=18, width=8, dropout=0.2),
+        student=dict(name="tsn", depth=18, width=width, dropout=0.2),
         statistics=dict(mean=(0.5,), deviation=(0.5,)),
         optimizers=(adamw(3e-3), adamw(2e-3)),
         epochs=epochs,
@@ -94,8 +97,8 @@ def published(epochs: int, dkd_weight: float) -> Scale:
 
 
 SCALES = {
-    "synthetic": small("rgb", 40, epochs=(30, 30)),
-    "utd_mhad": small("depth", 48, epochs=(60, 60)),
+    "synthetic": small("rgb", 40, epochs=(150, 120), width=16, dkd_weight=0.3),
+    "utd_mhad": small("depth", 48, epochs=(60, 60), width=16, dkd_weight=0.3),
     **dict.fromkeys(("ntu10_csub", "ntu10_cview"), published(80, 0.1)),
     **dict.fromkeys(("pku_cview", "pku_csub"), published(120, 0.01)),
 }
