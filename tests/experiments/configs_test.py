@@ -153,7 +153,9 @@ def test_a_data_set_that_is_not_prepared_says_how(page, dataset, tmp_path, monke
         build.build(module_of(page).get_config(dataset))
 
 
-@every_page
+# The others train from their files to their reports in tests of their own, and their
+# steps are traced below: compiling them once more takes minutes.
+@pytest.mark.parametrize("page", sorted({*PAGES} - {"cmmvl", "rgb2ir", "vicokd"}))
 def test_a_page_steps_twice_saves_and_resumes(page, tmp_path):
     experiment = build.build(tiny(page))
     run, steps = Run(experiment, epath.Path(tmp_path)), train.compile_steps(experiment)
