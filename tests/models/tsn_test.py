@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,9 +15,10 @@ def tiny(**options):
 
 @pytest.fixture(scope="module")
 def variables():
-    return jax.jit(lambda x: tiny().init(jax.random.key(0), x, train=False))(
-        array(1, 1, 8, 8, 3)
-    )
+    init = functools.partial(tiny().init, jax.random.key(0), train=False)
+    # Optimising the random numbers of each layer takes a minute and a half.
+    quick = {"xla_backend_optimization_level": 0}
+    return jax.jit(init, compiler_options=quick)(array(1, 1, 8, 8, 3))
 
 
 # As torchvision counts them with 1000 classes; and with NTU's ten and PKU-MMD's 51.
