@@ -1,20 +1,13 @@
 """Settings of the whole suite: eight host devices, strict shapes, no network."""
 
+import gc
 import os
 import pathlib
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.environ["XLA_FLAGS"] = " ".join(
-    (
-        os.environ.get("XLA_FLAGS", ""),
-        "--xla_force_host_platform_device_count=8",
-        # XLA's older emitters of loops compile a suite's thousands of small programs in
-        # two thirds of the time.
-        "--xla_cpu_use_fusion_emitters=false",
-    )
+os.environ["XLA_FLAGS"] = (
+    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
 ).strip()
-
-import gc
 
 import jax
 import pytest

@@ -16,7 +16,7 @@ def tiny(**options):
 @pytest.fixture(scope="module")
 def variables():
     init = functools.partial(tiny().init, jax.random.key(0), train=False)
-    # Optimising the random numbers of each layer takes a minute and a half.
+    # Optimising the random numbers of each layer takes half a minute.
     quick = {"xla_backend_optimization_level": 0}
     return jax.jit(init, compiler_options=quick)(array(1, 1, 8, 8, 3))
 
