@@ -22,7 +22,7 @@ from experiments.errors import RunError
 from experiments.state import init_states
 from kdjax import core, metrics, parallel
 from kdjax.core import Method, TrainState
-from kdjax.methods.common import flat_outputs
+from kdjax.methods.common import deployed, flat_outputs
 
 OF_CAMERA = "accuracy_camera_"
 """What the names of the numbers of single cameras begin with."""
@@ -66,6 +66,15 @@ def _compiled(method: Method) -> Any:
     return jax.jit(functools.partial(core.eval_step, method))
 
 
+def deployed_state(train_state: TrainState) -> TrainState:
+    """What of a train state predicts: a program for it is compiled once."""
+    return train_state._replace(
+        params=deployed(train_state.params),
+        state=deployed(train_state.state),
+        opt_state=(),
+    )
+
+
 def outputs(
     method: Method,
     train_state: TrainState,
@@ -93,6 +102,7 @@ def outputs(
       example, in the source's order; every process sees them all.
     """
     step, source, found = _compiled(method), fixed(source), []
+    train_state = deployed_state(train_state)
     batch_size = distributed.whole_batch(mesh, batch_size)
     mine = distributed.local_rows(mesh, batch_size)
     for start in range(0, len(source), batch_size):

@@ -24,13 +24,7 @@ from data_pipelines.errors import DataError
 from experiments import chips, compiled, flops, machine, topologies
 from experiments.build import Experiment, build, call
 from experiments.errors import RunError
-from experiments.state import (
-    example_batch,
-    fresh_states,
-    naming,
-    role_key,
-    teacher_variables,
-)
+from experiments.state import fresh_states, naming, role_key, step_shapes
 from experiments.train import compile_steps
 from experiments.workdir import tuples
 from kdjax import parallel
@@ -78,21 +72,10 @@ def check_batch(name: str, rows: int, mesh: Mesh) -> None:
 
 def arguments(experiment: Experiment, name: str, mesh: Mesh) -> tuple:
     """What a role's step is called with: shapes and where they lie, no arrays."""
-    role, whole = experiment.roles[name], parallel.replicated(mesh)
-
-    def placed(leaf: Any, sharding: Any) -> jax.ShapeDtypeStruct:
-        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
-
     states = jax.eval_shape(functools.partial(fresh_states, experiment))
     key = jax.eval_shape(functools.partial(role_key, experiment, name))
-    rest = states[name], teacher_variables(states, role), key
-    state, frozen, key = jax.tree.map(lambda leaf: placed(leaf, whole), rest)
-    batch = {}
-    for field, array in example_batch(experiment, name, train=True).items():
-        shape = (role.batch_size, *array.shape[1:])
-        leaf = jax.ShapeDtypeStruct(shape, array.dtype)
-        batch[field] = placed(leaf, parallel.split_batch(mesh, field, shape))
-    return state, frozen, batch, key
+    key = jax.ShapeDtypeStruct(key.shape, key.dtype, sharding=parallel.replicated(mesh))
+    return *step_shapes(experiment, name, states, mesh), key
 
 
 def memory(program: jax.stages.Compiled) -> dict[str, int]:

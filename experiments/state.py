@@ -21,7 +21,7 @@ from experiments.ahead import Ahead
 from experiments.build import Experiment, Role, build_mesh
 from experiments.errors import RunError
 from experiments.workdir import MetricsLog
-from kdjax import core
+from kdjax import core, parallel
 from kdjax.methods.common import flat_outputs, stored_key
 
 Targets = dict[str, dict[str, np.ndarray]]
@@ -138,6 +138,37 @@ def fresh_states(experiment: Experiment) -> dict[str, core.TrainState]:
     for name in experiment.roles:
         states[name] = fresh_state(experiment, name, states)
     return states
+
+
+def step_shapes(
+    experiment: Experiment, name: str, states: dict[str, core.TrainState], mesh: Mesh
+) -> tuple[core.TrainState, dict, dict[str, jax.ShapeDtypeStruct]]:
+    """What a role's step is called with but for its key: shapes, and where they lie.
+
+    A step that is traced with them is not traced again when it runs.
+
+    Args:
+      experiment: whose training split is read.
+      name: role.
+      states: every role's train state, or its shapes.
+      mesh: where the step runs.
+
+    Returns:
+      The role's train state, its teachers' variables and a batch.
+    """
+    role, whole = experiment.roles[name], parallel.replicated(mesh)
+
+    def placed(leaf):
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=whole)
+
+    batch = {}
+    for field, array in example_batch(experiment, name, train=True).items():
+        shape = (role.batch_size, *array.shape[1:])
+        split = parallel.split_batch(mesh, field, shape)
+        batch[field] = jax.ShapeDtypeStruct(shape, array.dtype, sharding=split)
+    given = states[name], teacher_variables(states, role)
+    state, frozen = jax.tree.map(placed, given)
+    return state, frozen, batch
 
 
 def init_states(experiment: Experiment, mesh: Mesh) -> dict[str, core.TrainState]:

@@ -27,15 +27,14 @@ from experiments.checkpoints import write_text
 from experiments.errors import Interrupted
 from experiments.state import (
     Run,
-    example_batch,
     fresh_states,
     naming,
     role_key,
+    step_shapes,
     teacher_variables,
 )
 from experiments.workdir import check_config, locked
 from kdjax import core
-from kdjax.methods.common import deployed
 
 
 @contextlib.contextmanager
@@ -85,19 +84,12 @@ def check_steps(experiment: Experiment, steps: dict[str, Callable]) -> None:
       RunError: naming the role whose step cannot be computed.
     """
     states = jax.eval_shape(functools.partial(fresh_states, experiment))
+    mesh = build_mesh(experiment.config)
     for name, role in experiment.roles.items():
-        if role.trajectory:
-            continue
-        batch = {
-            field: jax.ShapeDtypeStruct(
-                (role.batch_size, *array.shape[1:]), array.dtype
-            )
-            for field, array in example_batch(experiment, name, train=True).items()
-        }
-        frozen = teacher_variables(states, role)
-        key = role_key(experiment, name)
-        with naming(name):
-            steps[name].eval_shape(states[name], frozen, batch, key)
+        if not role.trajectory:
+            given = step_shapes(experiment, name, states, mesh)
+            with naming(name):
+                steps[name].eval_shape(*given, role_key(experiment, name))
 
 
 def take_step(run: Run, phase: Phase, steps: dict[str, Callable]) -> None:
@@ -235,7 +227,7 @@ def finish(run: Run) -> dict[str, dict]:
     run.save()
     results = evaluate_roles(run, tuple(run.experiment.roles), keep=True)
     for name, state in run.states.items():
-        own = state._replace(params=deployed(state.params), state=deployed(state.state))
+        own = evaluate.deployed_state(state)
         model = run.workdir / "models" / f"{name}.safetensors"
         trajectory.save(run.experiment, model, name, own, run.mesh)
     if jax.process_index() == 0:

@@ -20,7 +20,7 @@ from kdjax.core import TrainState
 from kdjax.interop import variables as files
 
 PROBE = 64
-"""Training examples in the probe batch, spread evenly over the split."""
+"""Training examples in the probe, spread evenly over the split."""
 
 TOLERANCE = 0.04
 """Difference in probe accuracy that another machine's rounding may make."""
@@ -49,13 +49,13 @@ class _Probe:
 def probe_accuracy(
     experiment: Experiment, role: str, state: TrainState, mesh: Mesh
 ) -> float:
-    """Accuracy on the probe batch: training examples, not augmented.
+    """Accuracy on the probe: training examples, not augmented.
 
     Where an example shows several classes at once, the mean average precision.
     """
     probe = _Probe(experiment.data.sources["train"])
-    method = experiment.roles[role].method
-    found = evaluate.predict(method, state, probe, len(probe), mesh)
+    method, size = experiment.roles[role].method, experiment.roles[role].batch_size
+    found = evaluate.predict(method, state, probe, size, mesh)
     numbers = evaluate.summary(found)
     return numbers.get("accuracy", numbers["mean_ap"])
 

@@ -13,6 +13,7 @@ from experiments import build, roles, run, train, workdir
 from experiments.configs import common
 from experiments.errors import RunError
 from experiments.state import Run
+from kdjax import core
 from tests.experiments import tiny_runs
 
 RELATION = dict(name="distill", term="relation", term_weight=1.0)
@@ -87,7 +88,11 @@ def test_what_a_model_says_goes_before_its_role():
     assert network_of(alone(dtype="bfloat16", model=own)).module.dtype == "float32"
 
 
-def test_everything_at_once_takes_a_step(tmp_path):
+def test_everything_at_once_takes_a_step(tmp_path, monkeypatch):
+    traced, step = [], core.train_step
+    monkeypatch.setattr(
+        core, "train_step", lambda *args, **kw: traced.append(1) or step(*args, **kw)
+    )
     settings = alone(
         accumulate=2,
         dtype="bfloat16",
@@ -107,6 +112,7 @@ def test_everything_at_once_takes_a_step(tmp_path):
     state = started.states["student_alone"]
     started.close()
     assert int(state.step) == 1
+    assert len(traced) == 1  # when it was checked
     kinds = {leaf.dtype for leaf in jax.tree.leaves((state.params, state.state))}
     assert kinds == {np.dtype("float32")}
     moved = jax.tree.map(lambda a, b: np.any(a != b), before, state.params)
