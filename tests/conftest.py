@@ -5,6 +5,8 @@ import os
 import pathlib
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Programs run for milliseconds here: to optimise them would take longer than it saves.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "true")
 os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
 ).strip()
@@ -29,6 +31,16 @@ def forgotten():
     yield
     jax.clear_caches()
     gc.collect()
+
+
+@pytest.fixture
+def optimised():
+    """For tests of the last bits: programs are compiled as users' are."""
+    name = "jax_disable_most_optimizations"
+    before = jax.config.read(name)
+    jax.config.update(name, False)
+    yield
+    jax.config.update(name, before)
 
 
 @pytest.fixture

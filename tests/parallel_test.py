@@ -66,6 +66,7 @@ def meshes():
     return parallel.data_mesh(devices[:1]), parallel.data_mesh(devices)
 
 
+@pytest.mark.usefixtures("optimised")
 @pytest.mark.parametrize("name", METHODS)
 def test_eight_devices_give_what_one_does(name, meshes):
     # A loss that saw its shard alone would have no pair to relate.

@@ -155,7 +155,10 @@ def view_consistency(
     factor = both_seen
     if weight == "confidence":
         # Under a sigmoid the outcomes go on with the absences, which are no classes.
-        confidence = jnp.exp(jnp.max(log_p[..., : logits.shape[-1]], axis=-1))
+        classes = log_p[..., : logits.shape[-1]]
+        # Chosen, not compared: the gradient finds its class however it is rounded.
+        surest = jnp.argmax(classes, axis=-1, keepdims=True)
+        confidence = jnp.exp(jnp.take_along_axis(classes, surest, axis=-1)[..., 0])
         if not weight_grad:
             confidence = jax.lax.stop_gradient(confidence)
         factor = factor * _product(confidence)

@@ -75,7 +75,7 @@ def edge_weights(
     gram = jnp.matmul(x, x.T, precision=EXACT)
     squares = jnp.diagonal(gram)
     other = pair * (1.0 - jnp.eye(len(x)))
-    distance = other * jnp.maximum(squares[:, None] + squares[None] - 2.0 * gram, 0.0)
+    distance = other * jax.nn.relu(squares[:, None] + squares[None] - 2.0 * gram)
     width = jax.lax.stop_gradient(divide(jnp.sum(distance), jnp.sum(other)))
     return pair * jnp.exp(-divide(distance, jnp.broadcast_to(width, distance.shape)))
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 from jax import lax
 
-from kdjax.models.layers import batch_norm, conv_of_pictures, on_each_platform
+from kdjax.models.layers import batch_norm, conv_of_pictures, larger, on_each_platform
 from kdjax.typing import Array, Float
 
 Triple = tuple[int, int, int]
@@ -185,10 +185,7 @@ def _pool_by_axes(
         size, stride = window[axis - 1], strides[axis - 1]
         best = _under(x, axis, 0, size, stride)
         for position in range(1, size):
-            other = _under(x, axis, position, size, stride)
-            # The first of equals takes the gradient, as in XLA; what is not a number
-            # goes through, or a loss that broke down would look sound.
-            best = jnp.where((best >= other) | jnp.isnan(best), best, other)
+            best = larger(best, _under(x, axis, position, size, stride))
         x = best
     return x
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kdjax.models import remat
+from kdjax.models.layers import largest
 from kdjax.models.transformer import layer_norm, sinusoids
 from kdjax.typing import Array, Bool, Float
 
@@ -41,7 +42,7 @@ def masked_max(
       The maximum; zero where nothing is there.
     """
     lowest = jnp.finfo(x.dtype).min
-    most = jnp.where(there[..., None], x, lowest).max(axis=1)
+    most = largest(jnp.where(there[..., None], x, lowest), axis=1)
     return jnp.where(there.any(axis=1)[..., None], most, 0)
 
 

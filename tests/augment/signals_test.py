@@ -210,6 +210,7 @@ def test_jitter_adds_noise_to_every_value():
     assert np.abs(np.corrcoef(noise.T) - np.eye(48)).max() < 0.3
 
 
+@pytest.mark.usefixtures("optimised")
 def test_mixup_mixes_with_one_weight_everything_of_two_examples():
     batch = tiny.batch(rows=ROWS)
     # Each example is its own class, so that the target tells who was mixed, and how.

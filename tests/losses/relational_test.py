@@ -82,6 +82,7 @@ def test_masked_rows_leave_no_trace(loss):
     assert not np.any(grads[5:])
 
 
+@pytest.mark.usefixtures("optimised")
 @all_losses
 @pytest.mark.parametrize("kept", [0, 1])
 def test_a_batch_of_padding_or_of_one_row_costs_nothing(loss, kept):

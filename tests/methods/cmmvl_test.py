@@ -155,6 +155,7 @@ FORMS = [
 ]
 
 
+@pytest.mark.usefixtures("optimised")
 @pytest.mark.parametrize("options", dict(FORMS).values(), ids=dict(FORMS))
 def test_vmap_pmap_and_mesh_agree(options):
     method = make(view_weight=1.0, aux_view_ce="all", **options)
