@@ -8,6 +8,7 @@ import pytest
 from experiments import build, train
 from experiments.ahead import Ahead
 from experiments.build import Phase
+from experiments.state import example_batch
 from experiments.throughput import Rehearsal
 from kdjax import parallel
 from tests.experiments import tiny_runs
@@ -111,7 +112,7 @@ def test_the_host_is_one_step_ahead_and_not_two():
 def test_a_training_step_reuses_the_memory_of_its_state(experiment):
     steps = train.compile_steps(experiment)
     shapes = jax.eval_shape(lambda: train.fresh_states(experiment))
-    batch = train.example_batch(experiment, NAME, train=True)
+    batch = example_batch(experiment, NAME, train=True)
     key = train.role_key(experiment, NAME)
     program = steps[NAME].lower(shapes[NAME], {}, batch, key).compile()
     state = sum(

@@ -155,9 +155,10 @@ FORMS = [
 ]
 
 
-@pytest.mark.usefixtures("optimised")
 @pytest.mark.parametrize("options", dict(FORMS).values(), ids=dict(FORMS))
-def test_vmap_pmap_and_mesh_agree(options):
+def test_vmap_pmap_and_mesh_agree(options, request):
+    if "projector" in options:
+        request.getfixturevalue("optimised")
     method = make(view_weight=1.0, aux_view_ce="all", **options)
     batch = batch_of(padding=1)
     params, state = variables(method)
