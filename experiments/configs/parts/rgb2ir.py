@@ -48,8 +48,8 @@ def small(
 
     Both networks have one depth: from scratch, on a few hundred clips, a ResNet-50 learns
     far more slowly than a ResNet-18. `width` is the student's channels: 16, and
-    `dkd_weight` 0.3, after a pilot on other people than the page's, one seed
-    (experiments/RESULTS.md). At these epochs, and on UTD-MHAD, they are not yet tried.
+    `dkd_weight` 0.3, after pilots on other people than the page's (experiments/RESULTS.md):
+    the first gained, the others did not. On UTD-MHAD they are not yet tried.
     """
 
     def adamw(rate: float) -> dict:
