@@ -283,14 +283,18 @@ def covers_of(seed: int, subject: int) -> dict[str, np.ndarray]:
     """
     rng = style.stream(seed, "clothes", subject)
     skin = np.array([236, 198, 168]) * rng.uniform(0.4, 1.0)
-    clothes = {name: rng.integers(20, 200, 3) for name in ("shirt", "trousers")}
+    clothes = {name: rng.integers(80, 220, 3) for name in ("shirt", "trousers")}
     return {"skin": skin.astype(int), "shoes": np.array([30, 30, 35]), **clothes}
 
 
 def _wall(seed: int, number: int, size: tuple[int, int]) -> np.ndarray:
-    """What stands behind the person in one camera's pictures, [H W 3]."""
+    """What stands behind the person in one camera's pictures, [H W 3].
+
+    Darker than skin and clothes: where a wall may be as bright as an arm, a small network
+    stays at chance.
+    """
     rng = style.stream(seed, "wall", number)
-    colour, slope = rng.uniform(90, 190, 3), rng.uniform(-40, 40, 3)
+    colour, slope = rng.uniform(20, 60, 3), rng.uniform(-15, 15, 3)
     height = np.linspace(-1, 1, size[1])[:, None, None]
     grain = rng.normal(0, 6, (size[1], size[0], 1))
     return np.clip(colour + slope * height + grain, 0, 255).astype(np.int64)
