@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from kdjax import skeletons
+from kdjax.maxima import larger
 from kdjax.typing import Array, Bool, Float
 
 FARTHEST = 1e6
@@ -177,7 +178,7 @@ def double_heatmaps(
 
 def _highest(person: Callable[[int], Array], count: int) -> Array:
     """Maximum over persons, unrolled: on CPUs a reduction is several times slower."""
-    return functools.reduce(jnp.maximum, map(person, range(count)))
+    return functools.reduce(larger, map(person, range(count)))
 
 
 def _pixels(length: int, ndim: int) -> Float[Array, "*one P 1"]:

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
-PURE = {"kdjax.typing", "jax", "optax", "chex"}
+PURE = {"kdjax.typing", "kdjax.maxima", "jax", "optax", "chex"}
 PIPELINES = (
     "numpy scipy grain tensorflow_datasets av tqdm absl etils array_record onnxruntime"
 )
@@ -31,7 +31,15 @@ RULES = {
         "jax",
     },
     "kdjax.poses": {"kdjax.typing", "kdjax.skeletons", "jax", "numpy"},
-    "kdjax.models": {"kdjax.typing", "kdjax.skeletons", "flax.linen", "jax", "numpy"},
+    "kdjax.maxima": {"kdjax.typing", "jax"},
+    "kdjax.models": {
+        "kdjax.typing",
+        "kdjax.maxima",
+        "kdjax.skeletons",
+        "flax.linen",
+        "jax",
+        "numpy",
+    },
     "kdjax.accumulation": {"kdjax.typing", "jax"},
     "kdjax.core": {"kdjax.typing", "kdjax.accumulation", "jax", "optax"},
     "kdjax.parallel": {"kdjax.typing", "jax", "optax"},

@@ -13,6 +13,7 @@ from kdjax.losses._common import (
     divide,
     log_probabilities,
 )
+from kdjax.maxima import largest
 from kdjax.typing import Array, Float, Shaped
 
 WEIGHTS = ("confidence", "none")
@@ -156,9 +157,7 @@ def view_consistency(
     if weight == "confidence":
         # Under a sigmoid the outcomes go on with the absences, which are no classes.
         classes = log_p[..., : logits.shape[-1]]
-        # Chosen, not compared: the gradient finds its class however it is rounded.
-        surest = jnp.argmax(classes, axis=-1, keepdims=True)
-        confidence = jnp.exp(jnp.take_along_axis(classes, surest, axis=-1)[..., 0])
+        confidence = jnp.exp(largest(classes, axis=-1))
         if not weight_grad:
             confidence = jax.lax.stop_gradient(confidence)
         factor = factor * _product(confidence)

@@ -3,8 +3,9 @@
 import flax.linen as nn
 import jax.numpy as jnp
 
+from kdjax.maxima import larger
 from kdjax.models import kinematics, remat
-from kdjax.models.layers import Head, Outputs, batch_norm, concatenate, larger
+from kdjax.models.layers import Head, Outputs, batch_norm, concatenate
 from kdjax.typing import Array, Float
 
 

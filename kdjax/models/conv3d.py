@@ -15,7 +15,8 @@ import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 from jax import lax
 
-from kdjax.models.layers import batch_norm, conv_of_pictures, larger, on_each_platform
+from kdjax.maxima import larger
+from kdjax.models.layers import batch_norm, conv_of_pictures, on_each_platform
 from kdjax.typing import Array, Float
 
 Triple = tuple[int, int, int]

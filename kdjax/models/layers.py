@@ -37,30 +37,6 @@ def on_each_platform(
     )
 
 
-def larger(x: Float[Array, "..."], y: Float[Array, "..."]) -> Float[Array, "..."]:
-    """The maximum of two arrays; where they are equal the gradient is the first's.
-
-    That of `jnp.maximum` goes to what equals the maximum, and so do those of its
-    reductions. A compiler may compute a number anew for its gradient and round it
-    otherwise; nothing is equal then, and the gradient is lost or zero over zero.
-
-    Args:
-      x: numbers.
-      y: as many others.
-
-    Returns:
-      The larger ones; what is no number stays none, or a broken loss would look sound.
-    """
-    return jnp.where((x >= y) | jnp.isnan(x), x, y)
-
-
-def largest(x: Float[Array, "..."], axis: int) -> Float[Array, "..."]:
-    """The maximum over an axis; the first of equals has the gradient, see `larger`."""
-    first = jnp.argmax(x, axis=axis, keepdims=True)
-    chosen = first == lax.broadcasted_iota(first.dtype, x.shape, axis)
-    return jnp.sum(jnp.where(chosen, x, 0), axis=axis)
-
-
 def conv_of_pictures(
     x: Float[Array, "B H W C"],
     kernel: Float[Array, "h w C D"],

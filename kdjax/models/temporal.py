@@ -7,8 +7,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 
+from kdjax.maxima import largest
 from kdjax.models import remat
-from kdjax.models.layers import largest
 from kdjax.models.transformer import layer_norm, sinusoids
 from kdjax.typing import Array, Bool, Float
 

@@ -25,28 +25,6 @@ def test_batch_norm_keeps_nine_tenths_and_the_biased_variance():
     np.testing.assert_allclose(new["batch_stats"]["var"], 0.9 + 0.1 * var, rtol=1e-5)
 
 
-def test_the_larger_has_the_value_and_the_gradient():
-    x = jnp.array([1.0, 2.0, 3.0, jnp.nan, 1.0])
-    y = jnp.array([2.0, 2.0, 1.0, 1.0, jnp.nan])
-    value, pull = jax.vjp(layers.larger, x, y)
-    np.testing.assert_array_equal(value, np.maximum(x, y))
-    ours, theirs = pull(jnp.arange(1.0, 6.0))
-    np.testing.assert_array_equal(ours, [0, 2, 3, 4, 0])
-    np.testing.assert_array_equal(theirs, [1, 0, 0, 0, 5])
-
-
-@pytest.mark.parametrize("axis", [0, 1, 2])
-def test_the_largest_has_the_value_and_the_gradient(axis):
-    x = array(3, 4, 5).at[1, 2, 3].set(9.0).at[0, 2, 3].set(9.0)
-    value, pull = jax.vjp(lambda x: layers.largest(x, axis), x)
-    np.testing.assert_array_equal(value, np.max(x, axis))
-    (gradient,) = pull(2.0 * jnp.ones_like(value))
-    first = np.argmax(x, axis, keepdims=True)
-    expected = np.zeros(x.shape)
-    np.put_along_axis(expected, first, 2.0, axis)
-    np.testing.assert_array_equal(gradient, expected)
-
-
 def test_on_rows_is_the_layer_itself():
     x, dense = array(2, 3, 4, 5), nn.Dense(6)
     variables = dense.init(jax.random.key(0), x)
