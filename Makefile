@@ -33,7 +33,8 @@ format: $(VENV)/.installed
 
 $(VENV)/.installed: requirements.txt
 	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --requirement requirements.txt
+	$(PY) -m pip install --quiet --no-compile --requirement requirements.txt
+	$(PY) -m compileall -q -j 0 $(VENV)/lib  # on all cores, where pip takes one
 	touch $@
 
 clean-venv:
