@@ -28,7 +28,10 @@ class Source(Protocol):
 
 
 class Transform(Protocol):
-    """A function of examples that can be fixed or random."""
+    """A function of examples that can be fixed or random.
+
+    One that has `opened` makes with it, once, what a held example needs at every draw.
+    """
 
     def __call__(self, example: Example) -> Example:
         """What is made of an example without chance."""

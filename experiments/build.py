@@ -131,7 +131,11 @@ def build_data(config: ml_collections.ConfigDict) -> Data:
         sources |= {name: loader.cache(sources[name]) for name in sorted(fixed)}
     if drawn:
         train = dataset.splits["train"]
-        sources["train"] = Drawn(Held(train) if cached else train, align)
+        if cached:
+            # Some transforms make once what does not depend on chance.
+            once = getattr(align, "opened", None)
+            train = Held(Mapped(train, once) if once else train)
+        sources["train"] = Drawn(train, align)
     return Data(dataset, align, sources)
 
 

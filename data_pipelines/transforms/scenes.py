@@ -20,6 +20,38 @@ from data_pipelines.scenes import MODALITIES
 
 FRAMES = 70
 """T of the published experiments on MultiSensor-Home."""
+KEPT = "spectrograms"
+"""What a view of an example that was opened has besides."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Spectrograms:
+    """The chunks of a camera's sound as spectrograms, made when they are asked for.
+
+    Attributes:
+      view: the camera, with `audio` and the frames of `rgb`, a chunk each.
+      options: of `fbank.log_mel`.
+    """
+
+    view: Example
+    options: Mapping[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.view["rgb"])
+
+    def __getitem__(self, chosen: np.ndarray) -> np.ndarray:
+        """Those at the frames `chosen` [N], float32 [N F Q]."""
+        wave = self.view["audio"]
+        chunks = sound.chunks(wave, len(self))
+        # A short clip repeats its frames: each chunk is transformed once.
+        unique, places = np.unique(chosen, return_inverse=True)
+        try:
+            return fbank.log_mel(chunks[unique], **self.options)[places]
+        except ValueError as error:
+            raise DataError(
+                f"the sound of {self.view['key']}, {len(wave)} samples for "
+                f"{len(self)} frames: {error}"
+            ) from error
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -96,6 +128,26 @@ class Scenes:
         chosen = perturbed(_length(example), self.frames, rng)
         return self._sampled(example, chosen)
 
+    def opened(self, example: Example) -> Example:
+        """The example with what can be made once, whatever frames are drawn.
+
+        Args:
+          example: with `views`.
+
+        Returns:
+          The same, with the `Spectrograms` of every view that has sound. Held in memory
+          they are arrays, and drawing a clip makes none.
+        """
+        if "audio" not in self.modalities:
+            return example
+
+        def opened(view: Example) -> Example:
+            sounds = len(view.get("audio", ())) > 0
+            return {**view, KEPT: self._spectrograms(view)} if sounds else view
+
+        made = {id(view): opened(view) for view in example["views"]}
+        return {**example, "views": tuple(made[id(v)] for v in example["views"])}
+
     def _sampled(self, example: Example, chosen: np.ndarray) -> Example:
         mask = np.asarray(example["view_mask"], np.float32)
         views = [view if real else None for view, real in zip(example["views"], mask)]
@@ -130,31 +182,17 @@ class Scenes:
         heard = [view is not None and len(view.get("audio", ())) > 0 for view in views]
         silence = np.zeros((self.frames, self.rows, self.mel_bins), np.float32)
         made = [
-            self._spectrograms(view, chosen) if sounds else silence
+            (view[KEPT] if KEPT in view else self._spectrograms(view))[chosen]
+            if sounds
+            else silence
             for view, sounds in zip(views, heard)
         ]
         audible = np.repeat(np.array(heard, np.float32)[:, None], self.frames, axis=1)
         return {"audio": np.stack(made), "audible": audible}
 
-    def _spectrograms(self, view: Example, chosen: np.ndarray) -> np.ndarray:
-        wave = view["audio"]
-        chunks = sound.chunks(wave, len(view["rgb"]))
-        # A short clip repeats its frames: each chunk is transformed once.
-        unique, places = np.unique(chosen, return_inverse=True)
-        try:
-            made = fbank.log_mel(
-                chunks[unique],
-                rows=self.rows,
-                mel_bins=self.mel_bins,
-                mean=self.mean,
-                deviation=self.deviation,
-            )
-        except ValueError as error:
-            raise DataError(
-                f"the sound of {view['key']}, {len(wave)} samples for "
-                f"{len(chunks)} frames: {error}"
-            ) from error
-        return made[places]
+    def _spectrograms(self, view: Example) -> Spectrograms:
+        names = ("rows", "mel_bins", "mean", "deviation")
+        return Spectrograms(view, {name: getattr(self, name) for name in names})
 
 
 def uniform(length: int, count: int) -> np.ndarray:

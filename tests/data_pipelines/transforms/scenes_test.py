@@ -8,7 +8,7 @@ import pytest
 from data_pipelines import fbank, loader
 from data_pipelines.dataset import Dataset, Row
 from data_pipelines.errors import DataError
-from data_pipelines.sources import Drawn, Mapped
+from data_pipelines.sources import Drawn, Held, Mapped
 from data_pipelines.transforms import frames, scenes
 from tests import reference_scenes
 from tests.data_pipelines import scene_files
@@ -150,6 +150,28 @@ def test_a_camera_without_sound_is_not_audible():
     assert not out["audio"][1].any() and out["audio"][0].any()
     silent = sampled()(example(9, sound=False))
     assert not silent["audible"].any() and not silent["audio"].any()
+
+
+def test_what_is_held_has_its_spectrograms_and_draws_the_same_clips(monkeypatch):
+    made = example(12, 14)
+    made["views"] = (*made["views"], view(3, 13, sound=False))
+    made["view_mask"] = np.ones(3, np.float32)
+    transform = sampled()
+    want = transform.draw(made, np.random.RandomState(0))
+    held = Held(Mapped([made], transform.opened))
+    kept = held[0]["views"]
+    assert kept[0][scenes.KEPT].shape == (12, 64, 32)
+    assert scenes.KEPT not in kept[2]
+    monkeypatch.setattr(fbank, "log_mel", None)
+    got = Drawn(held, transform).draw(0, np.random.RandomState(0))
+    assert set(got) == set(want)
+    for name in set(want) - {"key"}:
+        np.testing.assert_array_equal(got[name], want[name])
+
+
+def test_a_student_of_pictures_has_nothing_to_make_once():
+    made = example(12)
+    assert sampled(modalities=("rgb", "human")).opened(made) is made
 
 
 def test_a_student_of_pictures_costs_no_spectrogram_and_reads_no_mask(monkeypatch):
