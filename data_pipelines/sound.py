@@ -1,11 +1,14 @@
 """Sound tracks of files: one channel of 16 kHz, as networks of sound are trained on."""
 
+import dataclasses
 import pathlib
+from collections.abc import Mapping
+from typing import Any
 
 import av
 import numpy as np
 
-from data_pipelines import raw
+from data_pipelines import fbank, raw
 from data_pipelines.errors import DataError
 from data_pipelines.fbank import RATE
 
@@ -98,6 +101,39 @@ def chunks(wave: np.ndarray, count: int) -> np.ndarray:
     """
     samples = len(wave) // count
     return wave[: count * samples].reshape(count, samples)
+
+
+@dataclasses.dataclass(frozen=True)
+class Spectrograms:
+    """A sound track's chunks as spectrograms, made when they are asked for.
+
+    Attributes:
+      key: of the recording, for what goes wrong.
+      wave: [N].
+      count: L, of the video's frames, a chunk each.
+      options: of `fbank.log_mel`.
+    """
+
+    key: str
+    wave: np.ndarray
+    count: int
+    options: Mapping[str, Any]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, chosen: np.ndarray) -> np.ndarray:
+        """Those at the frames `chosen` [n], float32 [n F Q]."""
+        # A short clip repeats its frames: each chunk is transformed once.
+        unique, places = np.unique(chosen, return_inverse=True)
+        try:
+            made = fbank.log_mel(chunks(self.wave, self.count)[unique], **self.options)
+        except ValueError as error:
+            raise DataError(
+                f"the sound of {self.key}, {len(self.wave)} samples for {self.count} "
+                f"frames: {error}"
+            ) from error
+        return made[places]
 
 
 def _mono(frames: list[av.AudioFrame]) -> list[np.ndarray]:

@@ -18,13 +18,8 @@ def test_the_larger_has_the_value_and_the_gradient():
 
 @pytest.mark.parametrize("axis", [0, 1, 2, -1])
 def test_the_largest_has_the_value_and_the_gradient(axis):
-    x = (
-        jnp.asarray(np.random.default_rng(0).standard_normal((3, 4, 5)), jnp.float32)
-        .at[1, 2, 3]
-        .set(9.0)
-        .at[0, 2, 3]
-        .set(9.0)
-    )
+    x = np.random.default_rng(0).standard_normal((3, 4, 5)).astype(np.float32)
+    x[:2, 2, 3] = 9.0
     value, pull = jax.vjp(lambda x: maxima.largest(x, axis), x)
     np.testing.assert_array_equal(value, np.max(x, axis))
     (gradient,) = pull(2.0 * jnp.ones_like(value))

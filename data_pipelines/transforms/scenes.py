@@ -24,36 +24,6 @@ KEPT = "spectrograms"
 """What a view of an example that was opened has besides."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Spectrograms:
-    """The chunks of a camera's sound as spectrograms, made when they are asked for.
-
-    Attributes:
-      view: the camera, with `audio` and the frames of `rgb`, a chunk each.
-      options: of `fbank.log_mel`.
-    """
-
-    view: Example
-    options: Mapping[str, Any]
-
-    def __len__(self) -> int:
-        return len(self.view["rgb"])
-
-    def __getitem__(self, chosen: np.ndarray) -> np.ndarray:
-        """Those at the frames `chosen` [N], float32 [N F Q]."""
-        wave = self.view["audio"]
-        chunks = sound.chunks(wave, len(self))
-        # A short clip repeats its frames: each chunk is transformed once.
-        unique, places = np.unique(chosen, return_inverse=True)
-        try:
-            return fbank.log_mel(chunks[unique], **self.options)[places]
-        except ValueError as error:
-            raise DataError(
-                f"the sound of {self.view['key']}, {len(wave)} samples for "
-                f"{len(self)} frames: {error}"
-            ) from error
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Scenes:
     """Sample all views of an example at the same frames.
@@ -135,7 +105,7 @@ class Scenes:
           example: with `views`.
 
         Returns:
-          The same, with the `Spectrograms` of every view that has sound. Held in memory
+          The same, with the `sound.Spectrograms` of every view that has sound. Held in memory
           they are arrays, and drawing a clip makes none.
         """
         if "audio" not in self.modalities:
@@ -190,9 +160,14 @@ class Scenes:
         audible = np.repeat(np.array(heard, np.float32)[:, None], self.frames, axis=1)
         return {"audio": np.stack(made), "audible": audible}
 
-    def _spectrograms(self, view: Example) -> Spectrograms:
-        names = ("rows", "mel_bins", "mean", "deviation")
-        return Spectrograms(view, {name: getattr(self, name) for name in names})
+    def _spectrograms(self, view: Example) -> sound.Spectrograms:
+        options = dict(
+            rows=self.rows,
+            mel_bins=self.mel_bins,
+            mean=self.mean,
+            deviation=self.deviation,
+        )
+        return sound.Spectrograms(view["key"], view["audio"], len(view["rgb"]), options)
 
 
 def uniform(length: int, count: int) -> np.ndarray:
