@@ -77,9 +77,12 @@ def test_frames_are_read_within_the_error_of_the_codecs(both):
             # picture has a deviation of 4, and its edges are of colour.
             assert np.abs(error).mean() < 8 and brightness(error).mean() < 5
             apart = np.abs(theirs["rgb"][every][:, None] - written).mean((2, 3, 4))
-            nearest.append(apart.argmin(axis=1) == every)
-    # Of frames in which nobody moves, another may be as near by chance.
-    assert np.concatenate(nearest).mean() > 0.97
+            found = apart.argmin(axis=1)
+            nearest.append(found == every)
+            # Where nobody moves another frame may be as near: noise alone sets two
+            # written frames apart by 2 * 4 / sqrt(pi) = 4.5.
+            assert np.abs(written[found] - written).mean((1, 2, 3)).max() < 5.5
+    assert np.concatenate(nearest).mean() > 0.9
 
 
 def brightness(error):
