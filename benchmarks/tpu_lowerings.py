@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from experiments import compiled, topologies
 from experiments.chips import CHIPS
-from kdjax.models import attention, patches
+from kdjax.models import attention, conv3d, patches
 
 FRAMES = 1050
 """Of ViCoKD on one chip: three recordings, five cameras, seventy frames."""
@@ -46,9 +46,22 @@ def embeddings():
     return embeds, given, (1,)
 
 
+def first_units():
+    """I3D's over 16 clips: 7 x 7 x 7 weights over three colours, every second frame."""
+    forms = {
+        "three dimensions": conv3d._conv_plainly,
+        "frames as channels": conv3d._conv_on_accelerators,
+    }
+    options = dict(strides=(2, 2, 2), padding=[(2, 3)] * 3)
+    given = [(16, 32, 224, 224, 3), (7, 7, 7, 3, 64)]
+    convs = {name: functools.partial(form, **options) for name, form in forms.items()}
+    return convs, given, (1,)
+
+
 CASES = {
     "attention, ViT-S/32": attentions,
     "patches, ViT-S/32": embeddings,
+    "first unit, I3D": first_units,
 }
 
 

@@ -99,9 +99,9 @@ def test_pictures_may_be_smaller_than_the_kernel(
     compared(array(2, 3, height, width, 3), array(*kernel, 3, 4), strides, padding)
 
 
-def lowered(platform, time=3):
+def lowered(platform, time=3, channels=conv3d.COLOURS + 1):
     """The program of a convolution and its gradients for a kind of device."""
-    x, w = array(1, 4, 6, 6, 2), array(time, 3, 3, 2, 2)
+    x, w = array(1, 4, 6, 6, channels), array(time, 3, 3, channels, 2)
     step = jax.jit(lambda x, w: with_pulls(conv3d.conv, x, w))
     return step.trace(x, w).lower(lowering_platforms=(platform,)).as_text()
 
@@ -113,9 +113,10 @@ def test_the_device_that_runs_the_program_decides():
     for platform in ("tpu", "cuda"):
         assert over_time in lowered(platform)
         assert over_frames not in lowered(platform)
-        # Where it mixes no frames it is one of pictures there too.
-        assert over_frames in lowered(platform, time=1)
-        assert over_time not in lowered(platform, time=1)
+        # Where it mixes no frames, or frames of few channels, it is one of pictures too.
+        for options in (dict(time=1), dict(channels=3)):
+            assert over_frames in lowered(platform, **options)
+            assert over_time not in lowered(platform, **options)
 
 
 def test_views_can_be_mapped_over():
