@@ -56,8 +56,8 @@ def small(
 ) -> Scale:
     """A few channels and small pictures: for two CPU cores.
 
-    The epochs are NW-UCLA's; data sets with fewer recordings get about as many steps. What
-    the teacher says of the training examples is all that its students hear, so that it
+    The epochs are NW-UCLA's; UTD-MHAD's students get about as many steps, those of the
+    embedded person twice as many. What the teacher says of the training examples is all that its students hear, so that it
     must have learnt those: gentle crops and 16 channels take it to 99 % of UTD-MHAD's and
     95 % of NW-UCLA's. `experiments/RESULTS.md` has what a teacher gave that knew 83 %.
 
