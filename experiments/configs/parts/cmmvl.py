@@ -57,9 +57,10 @@ def small(
     """A few channels and small pictures: for two CPU cores.
 
     The epochs are NW-UCLA's; UTD-MHAD's students get about as many steps, those of the
-    embedded person twice as many. What the teacher says of the training examples is all that its students hear, so that it
-    must have learnt those: gentle crops and 16 channels take it to 99 % of UTD-MHAD's and
-    95 % of NW-UCLA's. `experiments/RESULTS.md` has what a teacher gave that knew 83 %.
+    embedded person twice as many. What the teacher says of the training examples is all
+    that its students hear, so that it must have learnt those: gentle crops and 16
+    channels take it to 99 % of UTD-MHAD's and 95 % of NW-UCLA's.
+    `experiments/RESULTS.md` has what a teacher gave that knew 83 %.
 
     `rate` is the students'. At 0.002 those of the embedded person, who is small in the
     picture, stay at chance for six epochs of their training clips or more, by seed; at
