@@ -105,8 +105,8 @@ class Scenes:
           example: with `views`.
 
         Returns:
-          The same, with the `sound.Spectrograms` of every view that has sound. Held in memory
-          they are arrays, and drawing a clip makes none.
+          The same, with the `sound.Spectrograms` of every view that has sound. Held in
+          memory they are arrays, and drawing a clip makes none.
         """
         if "audio" not in self.modalities:
             return example
