@@ -10,6 +10,14 @@ from tests.losses.properties import unchecked_types
 SHAPES = ((4, 2, 6, 4, 3), (4, 2, 3, 2, 5))
 TEACHERS = ((4, 2, 6, 4, 7), (4, 2, 2, 2, 6))
 
+# Op by op its hundreds of small programs take ten times as long to compile.
+couple = jax.jit(
+    graphs.graph_cross_attention,
+    static_argnames=(
+        *("nodes", "distance", "reduction", "scale", "attention_gradient", "groups"),
+    ),
+)
+
 
 def draw(seed=0, shapes=SHAPES):
     rng = np.random.default_rng(seed)
@@ -26,9 +34,7 @@ def nodes(stage, kind):
 @pytest.mark.parametrize("reduction", graphs.REDUCTIONS)
 def test_all_pairs_of_stages_are_those_of_the_loop(kind, reduction):
     students, teachers = draw(0), draw(1, TEACHERS)
-    got, _ = graphs.graph_cross_attention(
-        students, teachers, nodes=kind, reduction=reduction, scale=3.0
-    )
+    got, _ = couple(students, teachers, nodes=kind, reduction=reduction, scale=3.0)
     want = [
         reference.graph_pair(
             nodes(s, kind), nodes(t, kind), scale=3.0, mean=reduction == "mean"
@@ -44,14 +50,14 @@ def test_the_distance_may_be_that_of_means_over_space():
     got = graphs._stage(student, "video", "gap", jnp.ones(4)).edges
     want = reference.graph(np.asarray(student).mean(axis=(1, 2, 3)))[1]
     np.testing.assert_allclose(got, want, rtol=2e-5)
-    loss, _ = graphs.graph_cross_attention([student], [teacher], distance="gap")
+    loss, _ = couple([student], [teacher], distance="gap")
     assert np.isfinite(loss)
 
 
 def test_the_attention_is_nearly_uniform_as_the_docstring_says():
-    _, spread = graphs.graph_cross_attention(draw(0), draw(1, TEACHERS))
+    _, spread = couple(draw(0), draw(1, TEACHERS))
     assert 0.99 < spread <= 1.0
-    _, sharp = graphs.graph_cross_attention(draw(0), draw(1, TEACHERS), scale=50.0)
+    _, sharp = couple(draw(0), draw(1, TEACHERS), scale=50.0)
     assert sharp < 0.9
 
 
@@ -60,20 +66,18 @@ def test_padding_changes_nothing():
     mask = jnp.array([1.0, 1.0, 1.0, 0.0])
     for kind in graphs.NODES:
         short = [[x[:3] for x in maps] for maps in (students, teachers)]
-        want = graphs.graph_cross_attention(*short, nodes=kind)
+        want = couple(*short, nodes=kind)
         for garbage in (0.0, 1e3):
             long = [[x.at[3].set(garbage) for x in m] for m in (students, teachers)]
-            got = graphs.graph_cross_attention(*long, nodes=kind, mask=mask)
+            got = couple(*long, nodes=kind, mask=mask)
             np.testing.assert_allclose(got, want, rtol=1e-5)
 
 
 def test_groups_are_batches_of_their_own():
     students, teachers = draw(0), draw(1, TEACHERS)
-    got, _ = graphs.graph_cross_attention(students, teachers, groups=2)
+    got, _ = couple(students, teachers, groups=2)
     halves = [
-        graphs.graph_cross_attention(
-            [s[part] for s in students], [t[part] for t in teachers]
-        )
+        couple([s[part] for s in students], [t[part] for t in teachers])
         for part in (slice(0, 2), slice(2, 4))
     ]
     np.testing.assert_allclose(got, np.mean([value for value, _ in halves]), rtol=1e-5)
@@ -83,12 +87,14 @@ def test_gradients_reach_the_student_alone():
     students, teachers = draw(0), draw(1, TEACHERS)
 
     def loss(students, teachers, **options):
-        return graphs.graph_cross_attention(students, teachers, **options)[0]
+        return couple(students, teachers, **options)[0]
 
-    ours, theirs = jax.grad(loss, argnums=(0, 1))(students, teachers)
+    ours, theirs = jax.jit(jax.grad(loss, argnums=(0, 1)))(students, teachers)
     assert all(np.isfinite(g).all() and np.any(g) for g in ours)
     assert not any(np.any(g) for g in theirs)
-    fixed = jax.grad(lambda s: loss(s, teachers, attention_gradient=False))(students)
+    fixed = jax.jit(jax.grad(lambda s: loss(s, teachers, attention_gradient=False)))(
+        students
+    )
     assert any((a != b).any() for a, b in zip(fixed, ours))
 
 
@@ -97,7 +103,7 @@ def test_equal_examples_have_finite_gradients(value):
     students = [jnp.full(shape, value) for shape in SHAPES]
 
     def loss(students):
-        return graphs.graph_cross_attention(students, draw(1, TEACHERS))[0]
+        return couple(students, draw(1, TEACHERS))[0]
 
     for gradient in jax.jit(jax.grad(loss))(students):
         assert np.isfinite(gradient).all()

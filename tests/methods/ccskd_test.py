@@ -25,7 +25,7 @@ CONNECTOR = functools.partial(ConvRegressor, use_bias=False)
 @functools.cache
 def frozen():
     method = TEACHERS["teacher"]
-    return {"teacher": method.init(jax.random.key(1), videos.batch(), {})}
+    return {"teacher": jax.jit(method.init)(jax.random.key(1), videos.batch(), {})}
 
 
 def make(**options):
@@ -76,9 +76,9 @@ def test_the_schedule_is_the_originals_whatever_the_number_of_steps():
 def test_terms_on_logits_are_those_of_the_loss_library():
     _, _, metrics, _ = at(100)
     batch = videos.batch(padding=1)
-    params, state = STUDENT.init(KEY, batch)
-    ours, _ = STUDENT.train(params, state, batch, KEY)
-    theirs = TEACHERS["teacher"].predict(*frozen()["teacher"], batch)
+    params, state = jax.jit(STUDENT.init)(KEY, batch)
+    ours, _ = jax.jit(STUDENT.train)(params, state, batch, KEY)
+    theirs = jax.jit(TEACHERS["teacher"].predict)(*frozen()["teacher"], batch)
     pair, weight = (ours["logits"], theirs["logits"]), batch["mask"] / 5
     plain = logits.kd_kl(*pair, temperature=1.0) @ weight
     guided = logits.guided_kl(*pair, batch["label"], decay=0.9**3) @ weight
@@ -104,7 +104,8 @@ def test_connectors_are_trained_and_not_deployed():
     assert sorted(params[common.ADAPTERS]) == ["stage1", "stage2"]
     assert all((g != 0).any() for g in jax.tree.leaves(ours))
     assert all((g == 0).all() for g in jax.tree.leaves(theirs))
-    tiny.assert_same(common.deployed(params), STUDENT.init(KEY, videos.batch())[0])
+    own, _ = jax.jit(STUDENT.init)(KEY, videos.batch())
+    tiny.assert_same(common.deployed(params), own)
     _, after, _, _ = at(100)
     before = jax.tree.leaves(state[common.ADAPTERS])
     moved = jax.tree.leaves(after[common.ADAPTERS])

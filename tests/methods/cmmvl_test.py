@@ -74,6 +74,11 @@ def teacher():
     return {"teacher": jax.jit(TEACHERS["teacher"].init)(KEY, batch_of(), {})}
 
 
+def answers(batch):
+    """The teacher's logits."""
+    return jax.jit(TEACHERS["teacher"].predict)(*teacher()["teacher"], batch)["logits"]
+
+
 def variables(method):
     return jax.jit(method.init)(KEY, batch_of(), teacher())
 
@@ -103,13 +108,13 @@ def test_equals_the_loop_of_the_paper(options):
     params, state = variables(method)
     params = moved(params)
     loss, (_, metrics) = jax.jit(method.loss)(params, state, teacher(), batch, KEY)
-    taught = TEACHERS["teacher"].predict(*teacher()["teacher"], batch)["logits"]
+    taught = answers(batch)
     network, adapter = student(None), predictor(None)()
     own = common.deployed(params)
     outputs, z = [], []
     for view in range(VIEWS):
         one = {**batch, "rgb": batch["rgb"][:, view]}
-        found, _ = network.train(own, common.deployed(state), one, KEY)
+        found, _ = jax.jit(network.train)(own, common.deployed(state), one, KEY)
         outputs.append(found["logits"])
         (prediction, features), _ = adapter.apply(
             {"params": params[common.ADAPTERS], **state[common.ADAPTERS]},
@@ -163,7 +168,7 @@ def test_vmap_pmap_and_mesh_agree(options, request):
     batch = batch_of(padding=1)
     params, state = variables(method)
     params = moved(params)
-    taught = TEACHERS["teacher"].predict(*teacher()["teacher"], batch)["logits"]
+    taught = answers(batch)
     batch = {**batch, cmmvl.TAUGHT: taught}
     axis = options.get("norm_axis", parallel.VIEW)
     view_loss = cmmvl.make_view_loss(
@@ -196,14 +201,13 @@ def test_joint_normalisation_is_that_of_one_concatenated_batch():
     batch = batch_of()
     own, kept = common.deployed(moved(params)), common.deployed(state)
     folded = {"rgb": batch["rgb"].reshape(-1, *batch["rgb"].shape[2:])}
-    want, updated = student(None).train(own, kept, folded, KEY)
+    want, updated = jax.jit(student(None).train)(own, kept, folded, KEY)
 
     def one(rgb):
         return student().train(own, kept, {"rgb": rgb}, KEY)
 
-    found, state = jax.vmap(one, in_axes=1, out_axes=(1, None), axis_name="view")(
-        batch["rgb"]
-    )
+    views = jax.vmap(one, in_axes=1, out_axes=(1, None), axis_name="view")
+    found, state = jax.jit(views)(batch["rgb"])
     logits = found["logits"].reshape(-1, tiny.CLASSES)
     np.testing.assert_allclose(logits, want["logits"], atol=1e-6)
     tiny.assert_close(state, updated)
@@ -240,7 +244,7 @@ def test_stored_logits_stand_for_the_teacher():
     method, batch = make(), batch_of()
     params, state = variables(method)
     want = jax.jit(method.loss)(params, state, teacher(), batch, KEY)
-    taught = TEACHERS["teacher"].predict(*teacher()["teacher"], batch)["logits"]
+    taught = answers(batch)
     stored = {**batch, common.stored_key("teacher"): taught}
     del stored["skeleton"]
     tiny.assert_close(jax.jit(method.loss)(params, state, {}, stored, KEY), want)

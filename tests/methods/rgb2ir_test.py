@@ -23,18 +23,22 @@ TEACHERS = {"teacher": supervised.make(network=videos.network("rgb", width=6))}
 @functools.cache
 def frozen():
     method = TEACHERS["teacher"]
-    return {"teacher": method.init(jax.random.key(1), videos.batch(), {})}
+    return {"teacher": jax.jit(method.init)(jax.random.key(1), videos.batch(), {})}
 
 
 def make(**options):
     return rgb2ir.make(network=STUDENT, teachers=TEACHERS, **options)
 
 
+def variables(method, taught=None):
+    return jax.jit(method.init)(KEY, videos.batch(), taught or frozen())
+
+
 @functools.cache
 def outcome(**options):
     """Loss, state, metrics and gradients into the student and the teacher."""
     method, batch = make(**options), videos.batch(padding=1)
-    params, state = method.init(KEY, batch, frozen())
+    params, state = variables(method)
     run = jax.jit(jax.value_and_grad(method.loss, argnums=(0, 2), has_aux=True))
     (loss, (state, metrics)), gradients = run(params, state, frozen(), batch, KEY)
     return loss, state, metrics, gradients
@@ -42,9 +46,10 @@ def outcome(**options):
 
 def outputs():
     batch = videos.batch(padding=1)
-    params, state = STUDENT.init(KEY, batch)
-    ours, _ = STUDENT.train(params, state, batch, KEY)
-    return ours, TEACHERS["teacher"].predict(*frozen()["teacher"], batch), batch
+    params, state = jax.jit(STUDENT.init)(KEY, batch)
+    ours, _ = jax.jit(STUDENT.train)(params, state, batch, KEY)
+    theirs = jax.jit(TEACHERS["teacher"].predict)(*frozen()["teacher"], batch)
+    return ours, theirs, batch
 
 
 def test_the_loss_is_the_sum_of_its_terms_and_each_is_the_function_it_names():
@@ -59,7 +64,7 @@ def test_the_loss_is_the_sum_of_its_terms_and_each_is_the_function_it_names():
         ),
     ):
         want[name] = term @ weight
-    want["mgcam"], want["entropy"] = graphs.graph_cross_attention(
+    want["mgcam"], want["entropy"] = jax.jit(graphs.graph_cross_attention)(
         ours["stages"], theirs["stages"], mask=batch["mask"]
     )
     for name, value in want.items():
@@ -92,11 +97,11 @@ def test_graphs_compare_examples():
 
 def test_the_warm_up_raises_distillation_from_nothing():
     method, batch = make(graph_weight=0.0, warmup=0.5, total_steps=8), videos.batch()
-    params, state = method.init(KEY, batch, frozen())
-    shares = []
+    params, state = variables(method)
+    shares, run = [], jax.jit(method.loss)
     for step in range(6):
         assert state[common.STEP] == step
-        loss, (state, metrics) = method.loss(params, state, frozen(), batch, KEY)
+        loss, (state, metrics) = run(params, state, frozen(), batch, KEY)
         both = 0.7 * metrics["tckd"] + 0.35 * metrics["nckd"]
         shares.append((loss - metrics["ce"]) / (0.1 * both))
     np.testing.assert_allclose(shares, [0, 0.25, 0.5, 0.75, 1, 1], atol=1e-4)
@@ -104,10 +109,11 @@ def test_the_warm_up_raises_distillation_from_nothing():
 
 def test_the_count_of_steps_is_not_deployed():
     method, batch = make(), videos.batch()
-    params, state = method.init(KEY, batch, frozen())
-    assert common.deployed(state) == STUDENT.init(KEY, batch)[1]
-    got = method.predict(params, common.deployed(state), batch)["logits"]
-    np.testing.assert_array_equal(got, method.predict(params, state, batch)["logits"])
+    params, state = variables(method)
+    assert common.deployed(state) == jax.jit(STUDENT.init)(KEY, batch)[1]
+    predict = jax.jit(method.predict)
+    got = predict(params, common.deployed(state), batch)["logits"]
+    np.testing.assert_array_equal(got, predict(params, state, batch)["logits"])
 
 
 def test_options_of_the_graphs_are_passed_on():
@@ -145,7 +151,7 @@ def test_what_makes_no_sense_is_refused():
 def test_extreme_answers_of_the_teacher_leave_everything_finite():
     loud = {"teacher": jax.tree.map(lambda leaf: 1e3 * leaf, frozen()["teacher"])}
     method, batch = make(), videos.batch()
-    params, state = method.init(KEY, batch, loud)
+    params, state = variables(method, loud)
     run = jax.jit(jax.value_and_grad(method.loss, has_aux=True))
     (loss, _), gradient = run(params, state, loud, batch, KEY)
     assert all(jnp.isfinite(leaf).all() for leaf in (loss, *jax.tree.leaves(gradient)))

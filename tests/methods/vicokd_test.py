@@ -108,7 +108,7 @@ def padded(values, views=1, steps=2):
 
 @functools.cache
 def frozen():
-    return {"teacher": TEACHER.init(jax.random.key(1), batch(), {})}
+    return {"teacher": jax.jit(TEACHER.init)(jax.random.key(1), batch(), {})}
 
 
 def make(weights=vicokd.PAPER, **options):
@@ -118,10 +118,16 @@ def make(weights=vicokd.PAPER, **options):
 
 
 @functools.cache
+def variables():
+    """The student's, whatever its terms."""
+    return jax.jit(make(EVERY).init)(KEY, batch(), frozen())
+
+
+@functools.cache
 def differentiated():
     method = make(EVERY)
     run = jax.jit(jax.value_and_grad(method.loss, argnums=(0, 2), has_aux=True))
-    return run, *method.init(KEY, batch(), frozen())
+    return run, *variables()
 
 
 def measured(values):
@@ -133,17 +139,14 @@ def measured(values):
 
 def loss_of(values, weights, **options):
     """Loss and terms alone."""
-    method = make(weights, **options)
-    params, state = method.init(KEY, batch(), frozen())
-    run = jax.jit(method.loss)
-    loss, (_, metrics) = run(params, state, frozen(), values, KEY)
+    run = jax.jit(make(weights, **options).loss)
+    loss, (_, metrics) = run(*variables(), frozen(), values, KEY)
     return loss, metrics
 
 
 def answers(values):
-    params, state = STUDENT.init(KEY, batch())
-    ours, _ = STUDENT.train(params, state, values, KEY)
-    return ours, TEACHER.predict(*frozen()["teacher"], values)
+    ours, _ = jax.jit(STUDENT.train)(*variables(), values, KEY)
+    return ours, jax.jit(TEACHER.predict)(*frozen()["teacher"], values)
 
 
 def test_terms_that_compare_examples_say_so():
@@ -263,7 +266,7 @@ def test_the_global_batch_is_seen_over_devices_and_its_parts_where_that_is_asked
         pytest.skip("needs 8 devices")
     mesh, values = parallel.data_mesh(jax.devices()[:8]), batch(rows=8)
     method = make(EVERY)
-    params, state = method.init(KEY, batch(), frozen())
+    params, state = variables()
     run = jax.jit(jax.value_and_grad(method.loss, has_aux=True))
     (want, _), gradient = run(params, state, frozen(), values, KEY)
     spread = parallel.shard_batch(
@@ -282,8 +285,8 @@ def test_the_global_batch_is_seen_over_devices_and_its_parts_where_that_is_asked
 
 def test_a_student_can_start_from_its_teacher():
     taught, _ = frozen()["teacher"]
-    params, _ = make(init_from_teacher=True).init(KEY, batch(), frozen())
-    own, _ = make().init(KEY, batch(), frozen())
+    start = jax.jit(make(init_from_teacher=True).init)
+    (params, _), (own, _) = start(KEY, batch(), frozen()), variables()
     for name in ("visual", "frames", "sequence"):
         tiny.assert_same(params[name], taught[name])
     # Sound has six numbers, what the student makes it of eight.
