@@ -203,7 +203,7 @@ def similarity_preserving(
       mask: 1 for a real row, 0 for padding.
 
     Returns:
-      One value for the batch.
+      One value for the batch, zero where it has fewer than two real rows.
 
     Raises:
       ValueError: where the batches differ.
@@ -215,7 +215,10 @@ def similarity_preserving(
     row = _row_weights(student, teacher, mask)
     ours = similarity_matrix(student, mask=mask)
     theirs = similarity_matrix(constant(teacher), mask=mask)
-    return divide(jnp.sum(jnp.square(theirs - ours)), jnp.sum(row) ** 2)
+    count = jnp.sum(row)
+    value = divide(jnp.sum(jnp.square(theirs - ours)), count**2)
+    # One row is compared with itself alone; all that could be left there is rounding.
+    return jnp.where(count > 1, value, 0.0)
 
 
 def correlation_matrix(

@@ -239,7 +239,7 @@ def test_a_row_builds_and_its_steps_fit(page, row, monkeypatch):
             if role.model.name == "i3d" and not axis:
                 # Its sixty convolutions take long to trace: ntu_run_test does it once.
                 role.model = dict(name="posec3d", width=4, blocks=(1,))
-    monkeypatch.setitem(tsn.DEPTHS, 18, ((1, 1, 1, 1), False))  # likewise
+    monkeypatch.setitem(tsn.DEPTHS, 18, ((1, 1, 1, 1), False))  # alike in a stage
     experiment = build.build(config)
     students = {role for phase in experiment.phases for role in phase.roles}
     for role in students - set(row.get("replay", ())):

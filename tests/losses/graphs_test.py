@@ -10,7 +10,7 @@ from tests.losses.properties import unchecked_types
 SHAPES = ((4, 2, 6, 4, 3), (4, 2, 3, 2, 5))
 TEACHERS = ((4, 2, 6, 4, 7), (4, 2, 2, 2, 6))
 
-# Op by op its hundreds of small programs take ten times as long to compile.
+# Op by op its many small programs take three times as long to compile.
 couple = jax.jit(
     graphs.graph_cross_attention,
     static_argnames=(
