@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks import turns
+from experiments import xla_options
 from kdjax.models import conv3d
 
 CASES = {
@@ -60,7 +61,10 @@ def main() -> None:
         kernel = jnp.ones((3, 3, shape[-1], shape[-1])) / shape[-1]
         steps = {}
         for label, convolve in (("one product", ours), (XLA, xla)):
-            compiled = jax.jit(functools.partial(step, convolve=convolve))
+            compiled = jax.jit(
+                functools.partial(step, convolve=convolve),
+                compiler_options=xla_options.of_steps(),
+            )
             steps[label] = functools.partial(waited, compiled, x, kernel, cotangent)
             steps[label]()  # compiled before the turns
         print(f"{name}: {shape}")

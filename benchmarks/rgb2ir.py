@@ -20,6 +20,7 @@ import numpy as np
 import optax
 
 from benchmarks import turns
+from experiments import xla_options
 from kdjax import core
 from kdjax.core import Network
 from kdjax.interop import tsn as weights
@@ -85,7 +86,9 @@ def jax_step(method, variables, batch):
     )
     state = jax.tree.map(functools.partial(jnp.array, copy=True), state)
     update = jax.jit(
-        functools.partial(core.train_step, method, optimizer), donate_argnums=0
+        functools.partial(core.train_step, method, optimizer),
+        donate_argnums=0,
+        compiler_options=xla_options.of_steps(),
     )
 
     def step():

@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from experiments import xla_options
 from kdjax.models import cnn1d
 
 CLIPS, BATCH, STEPS, CHANNELS, CLASSES = 431, 32, 128, 3, 27
@@ -98,7 +99,9 @@ def jax_epochs(model, variables, x, labels):
         values = optax.softmax_cross_entropy_with_integer_labels(logits, label)
         return values.mean(), new["batch_stats"]
 
-    @functools.partial(jax.jit, donate_argnums=0)
+    @functools.partial(
+        jax.jit, donate_argnums=0, compiler_options=xla_options.of_steps()
+    )
     def step(state, x, label):
         params, batch_stats, opt_state = state
         gradient = jax.value_and_grad(loss, has_aux=True)

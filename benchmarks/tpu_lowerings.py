@@ -1,10 +1,12 @@
-"""What a TPU's compiler expects of two ways to compute the same: nothing is run.
+"""What a TPU's compiler expects of ways to compute the same: nothing is run.
 
     pip install 'kdjax[tpu]'
     python -m benchmarks.tpu_lowerings --topology=v5e:2x2
 
 Each is compiled for one chip, forward and backward in bfloat16, on any machine; the
-times are sums of the cycles that the compiler estimates, no measurements.
+times are sums of the cycles that the compiler estimates, no measurements. A floor is what
+the FLOPs take at the peak or the bytes at the memory's bandwidth, the longer of the two.
+Single operations, of which a network is made, say how near a floor an estimate can come.
 """
 
 import argparse
@@ -17,6 +19,7 @@ import jax.numpy as jnp
 from experiments import compiled, topologies
 from experiments.chips import CHIPS
 from kdjax.models import attention, conv3d, patches
+from kdjax.models.layers import conv_of_pictures
 
 FRAMES = 1050
 """Of ViCoKD on one chip: three recordings, five cameras, seventy frames."""
@@ -58,21 +61,39 @@ def first_units():
     return convs, given, (1,)
 
 
+def passes():
+    """An activation of ResNet-18's first stage, 64 videos of 8 frames."""
+    return {"one pass": jax.nn.relu}, [(512, 56, 56, 64)], (0,)
+
+
+def convolutions(size, channels):
+    """One of ResNet-18's."""
+    convolve = functools.partial(conv_of_pictures, strides=(1, 1), padding="SAME")
+    given = [(512, size, size, channels), (3, 3, channels, channels)]
+    return {"3 x 3": convolve}, given, (0, 1)
+
+
 CASES = {
     "attention, ViT-S/32": attentions,
     "patches, ViT-S/32": embeddings,
     "first unit, I3D": first_units,
+    "ReLU, 56 x 56 x 64": passes,
+    "convolution, 56 x 56 x 64": functools.partial(convolutions, 56, 64),
+    "convolution, 28 x 28 x 128": functools.partial(convolutions, 28, 128),
 }
 
 
 def estimate(form, shapes, trained, device):
-    """Milliseconds of a function and its gradients, and seconds of the compilation.
+    """What a function and its gradients take.
 
     Args:
       form: function of arrays.
       shapes: of the arrays.
       trained: those whose gradients are asked for, by position.
       device: chip that it is compiled for.
+
+    Returns:
+      Milliseconds of the estimate and of the floor, and seconds of the compilation.
     """
     here = jax.sharding.SingleDeviceSharding(device)
 
@@ -90,10 +111,14 @@ def estimate(form, shapes, trained, device):
     given = [place(shape) for shape in shapes]
     out = place(jax.eval_shape(form, *given).shape)
     start = time.perf_counter()
-    text = jax.jit(both).lower(given, out).compile().as_text()
+    program = jax.jit(both).lower(given, out).compile()
     seconds = time.perf_counter() - start
-    cycles = compiled.summary(text)["cycles"]
-    return cycles / CHIPS[device.device_kind].clock * 1e3, seconds
+    chip, costs = CHIPS[device.device_kind], program.cost_analysis()
+    cycles = compiled.summary(program.as_text())["cycles"]
+    floor = max(
+        costs["flops"] / chip.bfloat16, costs["bytes accessed"] / chip.bandwidth
+    )
+    return cycles / chip.clock * 1e3, floor * 1e3, seconds
 
 
 def main() -> None:
@@ -107,8 +132,11 @@ def main() -> None:
     for case in given.cases:
         forms, shapes, trained = CASES[case]()
         for name, form in forms.items():
-            ms, seconds = estimate(form, shapes, trained, device)
-            print(f"{case}, {name}: {ms:.2f} ms; compiled in {seconds:.0f} s")
+            ms, floor, seconds = estimate(form, shapes, trained, device)
+            print(
+                f"{case}, {name}: {ms:.2f} ms, {ms / floor:.2f} times the floor; "
+                f"compiled in {seconds:.0f} s"
+            )
 
 
 if __name__ == "__main__":

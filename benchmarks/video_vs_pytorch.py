@@ -19,6 +19,7 @@ import numpy as np
 import optax
 
 from benchmarks import turns
+from experiments import xla_options
 from kdjax.interop import i3d as i3d_weights
 from kdjax.interop import posec3d as posec3d_weights
 from kdjax.models import conv3d, i3d, posec3d
@@ -230,7 +231,9 @@ def jax_step(model, variables, x, labels):
         values = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
         return values.mean(), new["batch_stats"]
 
-    @functools.partial(jax.jit, donate_argnums=0)
+    @functools.partial(
+        jax.jit, donate_argnums=0, compiler_options=xla_options.of_steps()
+    )
     def update(state, x, labels):
         params, batch_stats, opt_state = state
         gradient = jax.value_and_grad(loss, has_aux=True)

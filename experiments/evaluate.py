@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 from data_pipelines import loader
 from data_pipelines.dataset import Source
 from data_pipelines.sources import fixed
-from experiments import checkpoints, distributed, multilabel
+from experiments import checkpoints, distributed, multilabel, xla_options
 from experiments.build import Experiment, build, build_mesh
 from experiments.errors import RunError
 from experiments.state import init_states
@@ -63,7 +63,8 @@ class Predictions(NamedTuple):
 
 @functools.lru_cache(maxsize=32)
 def _compiled(method: Method) -> Any:
-    return jax.jit(functools.partial(core.eval_step, method))
+    step = functools.partial(core.eval_step, method)
+    return jax.jit(step, compiler_options=xla_options.of_steps())
 
 
 def deployed_state(train_state: TrainState) -> TrainState:

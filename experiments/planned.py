@@ -142,13 +142,13 @@ def planned(
     start = time.perf_counter()
     experiment = build(outlined(config))
     given = arguments(experiment, name, mesh)
+    platform = mesh.devices.flat[0].platform
     with naming(name):
-        traced = compile_steps(experiment)[name].trace(*given)
+        traced = compile_steps(experiment, platform)[name].trace(*given)
     _, _, batch, _ = given
     found = described(experiment, name, mesh, batch)
     total, kinds = flops.of_step(experiment, name, given, traced)
     precision = jax.config.jax_default_matmul_precision
-    platform = found["device"]["platform"]
     found |= {
         "model_flops": total / mesh.size,
         "products": sorted(kinds),

@@ -11,6 +11,7 @@ import numpy as np
 from etils import epath
 
 from data_pipelines.dataset import Dataset, Transform
+from experiments import xla_options
 from experiments.build import build_network, named
 from experiments.errors import RunError
 from experiments.workdir import tuples
@@ -79,7 +80,7 @@ def predict(predictor: Predictor, paths: list[pathlib.Path]) -> dict[str, Any]:
     module = named("data_pipelines.datasets", predictor.dataset.name)
     example = predictor.align(module.read_recording(paths))
     batch = {k: v[None] for k, v in example.items() if isinstance(v, np.ndarray)}
-    infer = jax.jit(predictor.network.infer)
+    infer = jax.jit(predictor.network.infer, compiler_options=xla_options.of_steps())
     outputs = infer(predictor.params, predictor.state, batch)
     logits, recording = outputs["logits"][0], [str(path) for path in paths]
     if "frame_logits" in outputs:

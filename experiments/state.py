@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 from data_pipelines import loader
 from data_pipelines.dataset import Source
 from data_pipelines.sources import With, fixed
-from experiments import checkpoints, distributed, machine
+from experiments import checkpoints, distributed, machine, xla_options
 from experiments.ahead import Ahead
 from experiments.build import Experiment, Role, build_mesh
 from experiments.errors import RunError
@@ -174,13 +174,8 @@ def step_shapes(
 def init_states(experiment: Experiment, mesh: Mesh) -> dict[str, core.TrainState]:
     """Every role's train state before its first step, whole on each device."""
     fresh = functools.partial(fresh_states, experiment)
-    # It runs once: optimising the random numbers of each layer takes a minute.
-    quick = (
-        {"xla_backend_optimization_level": 0}
-        if mesh.devices.flat[0].platform == "cpu"
-        else {}
-    )
-    return distributed.replicate(jax.jit(fresh, compiler_options=quick)(), mesh)
+    options = xla_options.of_starts(mesh.devices.flat[0].platform)
+    return distributed.replicate(jax.jit(fresh, compiler_options=options)(), mesh)
 
 
 def make_loader(

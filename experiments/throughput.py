@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from etils import epath
 
-from experiments import chips, flops
+from experiments import chips, flops, xla_options
 from experiments.ahead import Ahead
 from experiments.build import Experiment, Phase, build_augment
 from experiments.state import Pending, make_loader, role_key, teacher_variables
@@ -192,7 +192,7 @@ def shown(bench: Bench, name: str, batch: dict) -> Iterator[tuple[str, Callable]
     ):
         if there:
             function = build_augment(f"roles.{name}", role, dataset, module)
-            yield part, functools.partial(jax.jit(function), key, batch)
+            yield part, functools.partial(_jitted(function), key, batch)
 
 
 def taught(bench: Bench, name: str, batch: dict) -> Iterator[tuple[str, Callable]]:
@@ -211,8 +211,13 @@ def taught(bench: Bench, name: str, batch: dict) -> Iterator[tuple[str, Callable
 
     if frozen:
         values = state.params, state.state, frozen, batch, key
-        yield "loss_only", functools.partial(jax.jit(loss), *values)
-        yield "teachers_only", functools.partial(jax.jit(teachers), frozen, batch)
+        yield "loss_only", functools.partial(_jitted(loss), *values)
+        yield "teachers_only", functools.partial(_jitted(teachers), frozen, batch)
+
+
+def _jitted(function: Callable) -> Callable:
+    """Compiled as training steps are."""
+    return jax.jit(function, compiler_options=xla_options.of_steps())
 
 
 def peak_memory() -> tuple[int, str]:

@@ -21,6 +21,7 @@ from experiments import (
     outcome,
     targets,
     trajectory,
+    xla_options,
 )
 from experiments.build import Experiment, Phase, build, build_mesh
 from experiments.checkpoints import write_text
@@ -61,8 +62,19 @@ def stop_signals() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def compile_steps(experiment: Experiment) -> dict[str, Callable]:
-    """One jitted training step a role; the train state's memory is reused."""
+def compile_steps(
+    experiment: Experiment, platform: str | None = None
+) -> dict[str, Callable]:
+    """One jitted training step a role; the train state's memory is reused.
+
+    Args:
+      experiment: of the roles.
+      platform: that the steps are compiled for; JAX's own choice without it.
+
+    Returns:
+      The steps by role.
+    """
+    options = xla_options.of_steps(platform)
     return {
         name: jax.jit(
             functools.partial(
@@ -72,6 +84,7 @@ def compile_steps(experiment: Experiment) -> dict[str, Callable]:
                 accumulate=role.accumulate,
             ),
             donate_argnums=0,
+            compiler_options=options,
         )
         for name, role in experiment.roles.items()
     }
