@@ -94,9 +94,7 @@ def run_row(
         if path.exists():
             check_config(workdir, config)
         else:
-            experiment = build(config, shared_data(config))
-            check_config(workdir, config)
-            train.train(experiment, workdir)
+            train.train(build(config, shared_data(config)), workdir)
         return json.loads(path.read_text())["roles"]
 
 

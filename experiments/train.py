@@ -277,11 +277,14 @@ def train(experiment: Experiment, workdir: epath.Path) -> dict[str, dict]:
     """
     ended = workdir / "results.json"
     if distributed.agree(ended.exists()):
+        check_config(workdir, experiment.config)
         return json.loads(ended.read_text())["roles"]
     sizes = {n: r.batch_size for n, r in experiment.roles.items() if not r.trajectory}
     distributed.check_mesh(build_mesh(experiment.config), sizes)
     steps = compile_steps(experiment)
     check_steps(experiment, steps)
+    # Only now: what cannot be trained leaves the folder to a config that can.
+    check_config(workdir, experiment.config)
     run = Run(experiment, workdir)
     tell_devices(workdir, run.mesh)
     machine.record_start(workdir, run.mesh)
@@ -321,9 +324,7 @@ def main(config: ml_collections.ConfigDict, workdir: epath.Path, flags: Any) -> 
     """Trains, or goes on training, and prints where everything is."""
     del flags
     with locked(workdir):
-        experiment = build(config)
-        check_config(workdir, config)
-        results = train(experiment, workdir)
+        results = train(build(config), workdir)
     if jax.process_index() != 0:
         return
     for role, splits in results.items():

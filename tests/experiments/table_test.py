@@ -11,6 +11,7 @@ from etils import epath
 from experiments import table, train
 from experiments.configs import common
 from experiments.errors import RunError
+from experiments.workdir import check_config
 from tests.experiments import tiny_runs
 
 
@@ -183,6 +184,7 @@ def runs(monkeypatch):
 
     def train_recorder(config, workdir):
         asked.append("/".join(workdir.parts[-2:]))
+        check_config(workdir, config)
         accuracy = 0.5 + config.seed / 100 + 0.1 * config.rounds
         roles = {**result(accuracy), **result(accuracy, role="teacher")}
         (workdir / "results.json").write_text(json.dumps({"roles": roles}))

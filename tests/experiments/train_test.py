@@ -100,6 +100,12 @@ def test_an_ended_run_is_not_run_again(whole):
     assert (folder / "metrics.jsonl").read_bytes() == before
 
 
+def test_what_cannot_be_trained_leaves_its_folder_free(tmp_path):
+    with pytest.raises(RunError, match="config.view_devices: .* by 0 views"):
+        run(tmp_path, view_devices=0)
+    assert not any(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("step", [3, 8, 17])
 def test_interrupted_and_taken_up_is_the_uninterrupted_run(
     whole, tmp_path, monkeypatch, step
