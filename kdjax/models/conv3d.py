@@ -132,7 +132,7 @@ def _conv_of_frames(
     """A two-dimensional convolution, a matrix product where the kernel is a point.
 
     So it is where the kernel covers more than there is. There XLA makes the picture the
-    kernel and the kernel the picture, and that takes its CPU backend 5 to 35 times longer
+    kernel and the kernel the picture, and that takes its CPU backend 13 to 37 times longer
     than the product (2 x 2 positions under 3 x 3 weights, `benchmarks.few_positions`).
     """
     if math.prod(x.shape[1:3]) < math.prod(kernel.shape[:2]):
