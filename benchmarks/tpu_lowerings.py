@@ -16,7 +16,7 @@ import time
 import jax
 import jax.numpy as jnp
 
-from experiments import compiled, topologies
+from experiments import compiled, estimates, topologies
 from experiments.chips import CHIPS
 from kdjax.models import attention, conv3d, patches
 from kdjax.models.layers import conv_of_pictures
@@ -115,9 +115,13 @@ def estimate(form, shapes, trained, device):
     seconds = time.perf_counter() - start
     chip, costs = CHIPS[device.device_kind], program.cost_analysis()
     cycles = compiled.summary(program.as_text())["cycles"]
-    floor = max(
-        costs["flops"] / chip.bfloat16, costs["bytes accessed"] / chip.bandwidth
-    )
+    found = {
+        "device": {"kind": device.device_kind},
+        "arithmetic": "bfloat16",
+        "model_flops": costs["flops"],
+        "bytes_accessed": costs["bytes accessed"],
+    }
+    floor = max(estimates.floors(found, chip).values())
     return cycles / chip.clock * 1e3, floor * 1e3, seconds
 
 
