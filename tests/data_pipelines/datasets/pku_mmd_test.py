@@ -1,6 +1,5 @@
-"""PKU-MMD: raw files, chunks, trimmed actions, windows, protocols, faults."""
+"""PKU-MMD: chunks, trimmed actions, windows, protocols."""
 
-import json
 import pickle
 
 import numpy as np
@@ -10,13 +9,11 @@ from data_pipelines import loader, stored
 from data_pipelines.dataset import rows
 from data_pipelines.datasets import pku_mmd
 from data_pipelines.errors import DataError
-from data_pipelines.prepare import prepare
 from data_pipelines.sources import Drawn
 from data_pipelines.transforms import clips
 from tests.data_pipelines import raw_files
+from tests.data_pipelines.pku_videos import NAMES, build, keys, load, small, videos
 
-# By the rule camera L tests views, and videos 0291 to 0334 test subjects.
-NAMES = ("0002-L", "0002-M", "0002-R", "0003-M", "0291-L")
 SHORT = ("0291-M", ["1,20,50,1", "9,120,131,2"])
 """Of 130 colour and 126 infrared frames: its second action is cut short."""
 
@@ -34,44 +31,12 @@ def data_dir(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def small(tmp_path):
-    """Three short videos, of which a test spoils something."""
-    options = {"lines": ["1,5,20,1", "2,30,60,2"], "rgb": 70, "ir": 70}
-    return raw_files.pku_mmd(tmp_path / "raw", NAMES[:3], **options)
-
-
-def build(raw_dir, data_dir, **options):
-    options = {"max_skipped": 0.9, **options}
-    return prepare("pku_mmd", raw_dir=raw_dir, data_dir=data_dir, **options)
-
-
-def load(data_dir, **options):
-    return pku_mmd.load(data_dir=data_dir, strict=False, **options)
-
-
-def keys(split):
-    return [row.key for row in rows(split)]
-
-
-def videos(dataset):
-    """Side -> the videos whose actions are on it."""
-    return {
-        side: sorted({key[:6] for key in keys(source)})
-        for side, source in dataset.splits.items()
-    }
-
-
 def shown(source, key, modality):
     """The numbers of all frames of an example, and their shape."""
     (view,) = source[keys(source).index(key)]["views"]
     frames = view[modality][np.arange(len(view[modality]))]
     assert frames.dtype == np.uint8
     return raw_files.numbers_shown(frames).tolist(), frames.shape[1:]
-
-
-def label_file(raw_dir, name):
-    return raw_dir / "Train_Label_PKU_final" / f"{name}.txt"
 
 
 def test_an_example_is_one_action_in_frames_of_the_same_numbers(data_dir):
@@ -148,32 +113,6 @@ def test_without_split_files_the_rule_decides(data_dir):
     }
 
 
-def test_split_files_decide_where_there_are_any(small, tmp_path):
-    path = small / "Split" / "cross-view.txt"
-    raw_files.write_pku_split(path, ["0002-L", "0009-M"], ["0002-R"])
-    report = build(small, tmp_path / "d")
-    # It is in no split of one protocol: counted, and kept for the other.
-    assert f"{path}: 0002-M is not in it and so in no split of cview" in report
-    assert "kept 3 of 3" in report and "  skipped: 1\n" in report
-    assert "  not found: 1\n    0009-M\n" in report
-    given = videos(load(tmp_path / "d"))
-    assert given == {"train": ["0002-L"], "test": ["0002-R"]}
-    with pytest.raises(DataError, match=r"1 test videos.*\(missing: 0002-M, 0009-M\)"):
-        pku_mmd.load(data_dir=tmp_path / "d")
-    with pytest.raises(DataError, match="pku_mmd: the split 'test' is empty"):
-        load(tmp_path / "d", protocol="csub")
-
-
-def test_a_video_in_no_split_is_left_out(small, tmp_path):
-    for name in ("cross_view.txt", "cross_subject.txt"):
-        raw_files.write_pku_split(small / name, ["0002-L"], ["0002-R"])
-    report = build(small, tmp_path / "d")
-    assert "kept 2 of 3" in report and "  skipped: 1\n" in report
-    for name, protocol in (("view", "cview"), ("subject", "csub")):
-        assert f"cross_{name}.txt: 0002-M is not in it and so in no split of" in report
-        assert f"in no split of {protocol}" in report
-
-
 def test_held_out_videos_take_all_their_cameras(data_dir):
     dataset = load(data_dir, holdout=[2])
     assert videos(dataset) == {
@@ -247,90 +186,12 @@ def test_the_first_chunk_says_what_is_known_of_the_video(data_dir):
     assert all("instances" not in entry for entry in mine[1:])
 
 
-def test_frames_are_stored_with_the_short_side_that_is_asked_for(small, tmp_path):
-    build(small, tmp_path / "d", short_side=20)
+def test_frames_are_stored_with_the_short_side_that_is_asked_for(tmp_path):
+    build(small(tmp_path / "raw"), tmp_path / "d", short_side=20)
     train = load(tmp_path / "d").splits["train"]
     (view,) = train[0]["views"]
     assert view["rgb"][np.array([0])].shape == (1, 20, 36, 3)
     assert view["ir"][np.array([0])].shape == (1, 20, 24, 1)
-
-
-def test_faulty_files_are_skipped_counted_and_named(small, tmp_path):
-    names = ("0004-M", "0005-M", "0006-M", "0007-M", "0008-M")
-    raw_files.pku_mmd(small, names, lines=["1,5,20,1"], rgb=70, ir=70)
-    (small / "IR_VIDEO" / "0004-M.avi").unlink()
-    (small / "RGB_VIDEO" / "0005-M.avi").write_bytes(b"")
-    raw_files.write_pku(small, "0006-M", rgb=70, ir=81)
-    label_file(small, "0007-M").unlink()
-    label_file(small, "0008-M").write_bytes(b"")
-    (small / "IR_VIDEO" / "notes.avi").write_bytes(b"x")
-    report = build(small, tmp_path / "d")
-    for reason in (
-        "0004-M: no ir file",
-        f"{small}/RGB_VIDEO/0005-M.avi: the file is empty (0 bytes)",
-        f"{small}/IR_VIDEO/0006-M.avi: 81 frames, but the video in colour has 70",
-        f"{label_file(small, '0007-M')}: there is no such file",
-        f"{label_file(small, '0008-M')}: the file is empty (0 bytes)",
-        f"{small}/IR_VIDEO/notes.avi: notes: not the name of a video of PKU-MMD",
-    ):
-        assert report.count(reason) == 1, reason
-    assert "kept 3 of 9" in report and "  skipped: 6\n" in report
-    assert len(videos(load(tmp_path / "d"))["train"]) == 2
-
-
-def test_ten_frames_of_difference_are_let_pass(small, tmp_path):
-    raw_files.write_pku(small, "0004-M", ["1,5,20,1"], rgb=70, ir=80)
-    assert "kept 4 of 4" in build(small, tmp_path / "d")
-
-
-def test_lines_that_cannot_be_used_are_counted_under_their_video(small, tmp_path):
-    path = label_file(small, "0002-M")
-    path.write_text("1,5,20,1\n52,30,40,1\n2,10,15,1\n3,30,90,1\n4,50,50,1\nx\n")
-    label_file(small, "0002-R").write_text("1,100,120,1\n")
-    report = build(small, tmp_path / "d")
-    for reason in (
-        "line 2 has the label 52, not one of 1 to 51",
-        "line 3 overlaps line 1 of another action",
-        "line 4 goes from frame 30 to 90, but the video has 70 frames",
-        "line 5 starts at frame 50 and ends at frame 50",
-        "line 6 is not label,start,end,confidence: 'x'",
-    ):
-        assert report.count(f"{path}: {reason}") == 1, reason
-    assert f"{label_file(small, '0002-R')}: no action in it that can be used" in report
-    # The video with one good line is kept, that without is not.
-    assert "kept 2 of 3" in report and "  skipped: 7\n" in report
-    written = json.loads((tmp_path / "d/pku_mmd/1.0.0/report.json").read_text())
-    assert [entry["key"] for entry in written["skipped"]] == [
-        *5 * ["0002-M"],
-        *2 * ["0002-R"],
-    ]
-    assert keys(load(tmp_path / "d").splits["train"]) == ["0002-M_i00"]
-
-
-def test_too_many_faults_stop_the_build(small, tmp_path):
-    (small / "IR_VIDEO" / "0002-M.avi").unlink()
-    with pytest.raises(DataError, match="1 of 3 recordings have a fault"):
-        build(small, tmp_path / "d", max_skipped=0.1)
-
-
-@pytest.mark.parametrize("folder", ["RGB_VIDEO", "IR_VIDEO", "Train_Label_PKU_final"])
-def test_a_folder_that_is_missing_is_named(small, tmp_path, folder):
-    (small / folder).rename(tmp_path / "elsewhere")
-    with pytest.raises(DataError, match=f"{folder}: there is no such folder"):
-        build(small, tmp_path / "d")
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"protocol": "xsub"}, r"pku_mmd has the protocols \['csub', 'cview'\]"),
-        ({"modalities": ("rgb", "depth")}, r"rgb and ir, not \['rgb', 'depth'\]"),
-        ({"modalities": ()}, r"rgb and ir, not \[\]"),
-    ],
-)
-def test_options_that_make_no_data_set_are_refused(tmp_path, options, message):
-    with pytest.raises(DataError, match=message):
-        load(tmp_path, **options)
 
 
 def test_other_numbers_of_videos_than_the_published_ones_are_refused(data_dir):
@@ -340,8 +201,9 @@ def test_other_numbers_of_videos_than_the_published_ones_are_refused(data_dir):
         pku_mmd.load(data_dir=data_dir, protocol="csub")
 
 
-def test_recordings_are_read_for_prediction(small, tmp_path):
-    paths = [small / folder / "0002-R.avi" for folder in ("RGB_VIDEO", "IR_VIDEO")]
+def test_recordings_are_read_for_prediction(tmp_path):
+    raw_dir = small(tmp_path / "raw")
+    paths = [raw_dir / folder / "0002-R.avi" for folder in ("RGB_VIDEO", "IR_VIDEO")]
     example = pku_mmd.read_recording(paths)
     assert (example["key"], example["view_ids"].tolist()) == ("0002-R", [2])
     (view,) = example["views"]
@@ -355,17 +217,3 @@ def test_recordings_are_read_for_prediction(small, tmp_path):
     example = pku_mmd.read_recording([other])
     assert (example["key"], example["view_ids"].tolist()) == ("hall", [0])
     assert example["views"][0]["ir"][np.array([0])].shape == (1, 36, 64, 1)
-
-
-def test_files_that_are_no_recording_are_refused(small):
-    rgb, ir = (small / folder / "0002-R.avi" for folder in ("RGB_VIDEO", "IR_VIDEO"))
-    with pytest.raises(DataError, match="M.avi is not of the recording 0002-R"):
-        pku_mmd.read_recording([rgb, ir.with_name("0002-M.avi")])
-    with pytest.raises(DataError, match="a second rgb video of 0002-R"):
-        pku_mmd.read_recording([rgb, rgb])
-    with pytest.raises(DataError, match="a colour video, an infrared or both"):
-        pku_mmd.read_recording([])
-    raw_files.write_pku(small, "0009-R", rgb=70, ir=90)
-    paths = [path.with_name("0009-R.avi") for path in (rgb, ir)]
-    with pytest.raises(DataError, match="infrared video has 90 frames, but .* 70"):
-        pku_mmd.read_recording(paths)
