@@ -88,7 +88,7 @@ def run(
         compilations() as compiled,
         tqdm(total=len(names), unit="role", disable=None) as bar,
     ):
-        states, steps = init_states(experiment, mesh), compile_steps(experiment)
+        states, steps = init_states(experiment, mesh), compile_steps(experiment, mesh)
         bench = Bench(experiment, mesh, states, steps, count, compiled, profile)
         for name in names:
             bar.set_description(name)

@@ -14,6 +14,7 @@ import jax
 import ml_collections
 import numpy as np
 from jax.extend import core
+from jax.sharding import Mesh
 
 from experiments.build import Experiment, build
 from experiments.roles import ADDED
@@ -145,13 +146,18 @@ def count(jaxpr: Any, used: list[bool] | None = None) -> tuple[int, set[str]]:
 
 
 def of_step(
-    experiment: Experiment, name: str, arguments: tuple, traced: jax.stages.Traced
+    experiment: Experiment,
+    name: str,
+    mesh: Mesh,
+    arguments: tuple,
+    traced: jax.stages.Traced,
 ) -> tuple[int, set[str]]:
     """FLOPs of a role's training step over all devices, and the types it multiplies.
 
     Args:
       experiment: of the role.
       name: of the role.
+      mesh: that the step is compiled for.
       arguments: of its step, arrays or their shapes.
       traced: the step. Where the network computes something twice, another one is traced
         that does not: the second time is no work of the model's.
@@ -166,5 +172,5 @@ def of_step(
             del plain.roles[name].model.remat
         plain.roles[name].remat = ADDED["remat"]
         again = build(plain.lock(), experiment.data)
-        traced = compile_steps(again)[name].trace(*arguments)
+        traced = compile_steps(again, mesh)[name].trace(*arguments)
     return count(traced.jaxpr)

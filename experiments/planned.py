@@ -144,10 +144,10 @@ def planned(
     given = arguments(experiment, name, mesh)
     platform = mesh.devices.flat[0].platform
     with naming(name):
-        traced = compile_steps(experiment, platform)[name].trace(*given)
+        traced = compile_steps(experiment, mesh)[name].trace(*given)
     _, _, batch, _ = given
     found = described(experiment, name, mesh, batch)
-    total, kinds = flops.of_step(experiment, name, given, traced)
+    total, kinds = flops.of_step(experiment, name, mesh, given, traced)
     precision = jax.config.jax_default_matmul_precision
     found |= {
         "model_flops": total / mesh.size,

@@ -113,7 +113,7 @@ def compile_step(bench: Bench, name: str, batch: dict) -> dict[str, Any]:
     traced = bench.steps[name].trace(*given)
     traced.lower().compile()
     seconds = time.perf_counter() - start
-    total, kinds = flops.of_step(bench.experiment, name, given, traced)
+    total, kinds = flops.of_step(bench.experiment, name, bench.mesh, given, traced)
     return {
         "compile_seconds": seconds,
         "flops_per_step": total,
@@ -192,7 +192,7 @@ def shown(bench: Bench, name: str, batch: dict) -> Iterator[tuple[str, Callable]
     ):
         if there:
             function = build_augment(f"roles.{name}", role, dataset, module)
-            yield part, functools.partial(_jitted(function), key, batch)
+            yield part, functools.partial(_jitted(bench, function), key, batch)
 
 
 def taught(bench: Bench, name: str, batch: dict) -> Iterator[tuple[str, Callable]]:
@@ -211,13 +211,17 @@ def taught(bench: Bench, name: str, batch: dict) -> Iterator[tuple[str, Callable
 
     if frozen:
         values = state.params, state.state, frozen, batch, key
-        yield "loss_only", functools.partial(_jitted(loss), *values)
-        yield "teachers_only", functools.partial(_jitted(teachers), frozen, batch)
+        yield "loss_only", functools.partial(_jitted(bench, loss), *values)
+        yield (
+            "teachers_only",
+            functools.partial(_jitted(bench, teachers), frozen, batch),
+        )
 
 
-def _jitted(function: Callable) -> Callable:
+def _jitted(bench: Bench, function: Callable) -> Callable:
     """Compiled as training steps are."""
-    return jax.jit(function, compiler_options=xla_options.of_steps())
+    told = parallel.on(bench.mesh, function)
+    return jax.jit(told, compiler_options=xla_options.of_steps())
 
 
 def peak_memory() -> tuple[int, str]:

@@ -35,7 +35,7 @@ from experiments.state import (
     teacher_variables,
 )
 from experiments.workdir import check_config, locked
-from kdjax import core
+from kdjax import core, parallel
 
 
 @contextlib.contextmanager
@@ -63,22 +63,23 @@ def stop_signals() -> Iterator[list[int]]:
 
 
 def compile_steps(
-    experiment: Experiment, platform: str | None = None
+    experiment: Experiment, mesh: Mesh | None = None
 ) -> dict[str, Callable]:
     """One jitted training step a role; the train state's memory is reused.
 
     Args:
       experiment: of the roles.
-      platform: that the steps are compiled for; JAX's own choice without it.
+      mesh: that the steps are compiled for; that of the config without it.
 
     Returns:
       The steps by role.
     """
-    options = xla_options.of_steps(platform)
+    mesh = build_mesh(experiment.config) if mesh is None else mesh
+    options = xla_options.of_steps(mesh.devices.flat[0].platform)
     return {
         name: jax.jit(
             functools.partial(
-                core.train_step,
+                parallel.on(mesh, core.train_step),
                 role.method,
                 role.optimizer,
                 accumulate=role.accumulate,

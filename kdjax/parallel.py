@@ -9,6 +9,7 @@ under `jax.vmap`, on one device or, where the batch is split by ``("data", "view
 over a mesh; `pmap_over_views` runs it with one view a device.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 
 import jax
@@ -58,6 +59,28 @@ def data_mesh(devices: Sequence[jax.Device] | None = None, *, views: int = 1) ->
 def replicated(mesh: Mesh) -> NamedSharding:
     """The sharding of parameters and teachers: a whole copy on each device."""
     return NamedSharding(mesh, PartitionSpec())
+
+
+def on(mesh: Mesh, function: Callable) -> Callable:
+    """The function, which knows the mesh that it is to be compiled for.
+
+    A loss that compares a global batch asks for it, as `graph_cross_attention` does, and
+    says how features are to lie; without a mesh the compiler decides.
+
+    Args:
+      mesh: from `data_mesh`.
+      function: to be traced, by `jax.jit` for instance.
+
+    Returns:
+      The function, with the mesh as JAX's abstract one while it is called.
+    """
+
+    @functools.wraps(function)
+    def told(*args, **kwargs):
+        with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+            return function(*args, **kwargs)
+
+    return told
 
 
 def split_batch(mesh: Mesh, name: str = "", shape: Sequence[int] = ()) -> NamedSharding:

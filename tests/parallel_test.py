@@ -6,7 +6,9 @@ import numpy as np
 import optax
 import pytest
 
+from experiments import compiled
 from kdjax import core, parallel
+from kdjax.losses import graphs
 from kdjax.methods import common, distill, pskd, rgb2ir, supervised
 from tests import tiny
 from tests.models import videos
@@ -75,9 +77,9 @@ def test_eight_devices_give_what_one_does(name, meshes, request):
     frozen = {"teacher": jax.jit(teachers["teacher"].init)(KEY, batch, {})}
     init = functools.partial(core.init_state, method, OPTIMIZER)
     state = jax.jit(init)(KEY, batch, frozen)
-    step = jax.jit(functools.partial(core.train_step, method, OPTIMIZER))
+    step = functools.partial(core.train_step, method, OPTIMIZER)
     alone, spread = (
-        step(
+        jax.jit(parallel.on(mesh, step))(
             parallel.replicate(state, mesh),
             parallel.replicate(frozen, mesh),
             parallel.shard_batch(batch, mesh),
@@ -86,10 +88,41 @@ def test_eight_devices_give_what_one_does(name, meshes, request):
         for mesh in meshes
     )
     tiny.assert_close(alone, spread)
+    for leaf in jax.tree.leaves(spread):
+        assert leaf.sharding.is_fully_replicated
     metrics = spread[1]
     assert float(metrics["grad_norm"]) > 1e-2
     if name == "coupled":
         assert all(float(metrics[term]) > 1e-4 for term in COUPLED)
+
+
+def test_graphs_of_a_global_batch_gather_no_stage(meshes):
+    rng = np.random.default_rng(0)
+    stages = {
+        name: rng.normal(size=(8, 2, 8, 8, width)).astype(np.float32)
+        for name, width in (("student", 16), ("teacher", 32))
+    }
+
+    def couple(stages):
+        student, teacher = stages["student"], stages["teacher"]
+        return graphs.graph_cross_attention([student], [teacher])[0]
+
+    def made(mesh):
+        told = parallel.on(mesh, jax.value_and_grad(couple))
+        placed = parallel.shard_batch(stages, mesh)
+        where = parallel.replicated(mesh), parallel.split_batch(mesh)
+        program = jax.jit(told, out_shardings=where).lower(placed).compile()
+        return program, program(placed)
+
+    (_, alone), (program, spread) = map(made, meshes)
+    tiny.assert_close(alone, spread)
+    sent = compiled.collectives(compiled.parse(program.as_text()))
+    # What a device keeps of its own rows for the seven others, and back: the segments'
+    # mean of either network, and the student's gradient.
+    means = sum(stage.nbytes // 2 for stage in stages.values())
+    received = (means + stages["student"].nbytes // 2) // 8
+    assert sent.pop("all-to-all")["bytes"] == received
+    assert sum(kind["bytes"] for kind in sent.values()) < received / 4
 
 
 def test_the_train_state_stays_whole_and_is_compiled_once(meshes):

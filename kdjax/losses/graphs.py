@@ -24,6 +24,7 @@ from kdjax.losses._common import (
     EXACT,
     adaptive_mean,
     as_float32,
+    by_columns,
     check_choice,
     check_groups,
     check_shapes,
@@ -209,9 +210,11 @@ def graph_cross_attention(
     if nodes == "frame":
         real = jnp.repeat(real, segments)
 
+    whole = groups == 1
+
     def of_group(students, teachers, real):
-        ours = [_stage(s, nodes, distance, real) for s in students]
-        theirs = [_stage(constant(t), nodes, distance, real) for t in teachers]
+        ours = [_stage(s, nodes, distance, real, whole) for s in students]
+        theirs = [_stage(constant(t), nodes, distance, real, whole) for t in teachers]
         values, entropies = [], []
         for mine in ours:
             for other in theirs:
@@ -246,11 +249,15 @@ def _check_stages(students: Sequence, teachers: Sequence, groups: int) -> None:
     check_groups(len(students[0]), groups)
 
 
-def _stage(features: Array, nodes: str, distance: str, real: Array) -> Stage:
-    """The graph of a stage and the activation maps of its nodes."""
+def _stage(
+    features: Array, nodes: str, distance: str, real: Array, whole: bool
+) -> Stage:
+    """The graph of a stage, of the whole batch or a part, and its nodes' maps."""
     (x,) = as_float32(features)
     x = x.reshape(-1, *x.shape[2:]) if nodes == "frame" else jnp.mean(x, axis=1)
     vectors = jnp.mean(x, axis=(1, 2)) if distance == "gap" else x.reshape(len(x), -1)
+    # A part's nodes may lie on one device, and then stay there.
+    vectors = by_columns(vectors) if whole else vectors
     edges = normalised_edges(edge_weights(vectors, mask=real))
     return Stage(edges, jnp.mean(jnp.square(x), axis=-1))
 
