@@ -15,9 +15,12 @@ import time
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import AxisType
 
 from experiments import compiled, estimates, topologies
 from experiments.chips import CHIPS
+from kdjax import parallel
+from kdjax.losses import _layout
 from kdjax.models import attention, conv3d, patches
 from kdjax.models.layers import conv_of_pictures
 
@@ -61,6 +64,22 @@ def first_units():
     return convs, given, (1,)
 
 
+def means_of_segments():
+    """Of eight segments of 64 videos, in maps that a convolution has made."""
+    known = jax.sharding.AbstractMesh((1,), ("data",), axis_types=(AxisType.Auto,))
+    forms = {"sum": _layout._mean_by_sum, "product": _layout._mean_by_product}
+
+    def mean(form, x, kernel):
+        maps = conv_of_pictures(x, kernel, strides=(1, 1), padding="SAME")
+        return form(maps.reshape(-1, 8, *maps.shape[1:]))
+
+    means = {
+        name: parallel.on(known, functools.partial(mean, form))
+        for name, form in forms.items()
+    }
+    return means, [(512, 56, 56, 64), (3, 3, 64, 64)], (0, 1)
+
+
 def passes():
     """An activation of ResNet-18's first stage, 64 videos of 8 frames."""
     return {"one pass": jax.nn.relu}, [(512, 56, 56, 64)], (0,)
@@ -77,6 +96,7 @@ CASES = {
     "attention, ViT-S/32": attentions,
     "patches, ViT-S/32": embeddings,
     "first unit, I3D": first_units,
+    "mean of segments, 56 x 56 x 64": means_of_segments,
     "ReLU, 56 x 56 x 64": passes,
     "convolution, 56 x 56 x 64": functools.partial(convolutions, 56, 64),
     "convolution, 28 x 28 x 128": functools.partial(convolutions, 28, 128),

@@ -4,7 +4,6 @@ from collections.abc import Collection
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import AxisType, PartitionSpec
 
 from kdjax.typing import Array, Float, Shaped
 
@@ -23,26 +22,6 @@ def as_float32(*arrays: Shaped[Array, "..."]) -> tuple[Float[Array, "..."], ...]
 def constant(array: Shaped[Array, "..."]) -> Float[Array, "..."]:
     """Casts to float32 and lets no gradient through: what comes from a teacher."""
     return jax.lax.stop_gradient(array.astype(jnp.float32))
-
-
-def by_columns(rows: Shaped[Array, "B D"]) -> Shaped[Array, "B D"]:
-    """Features of which every device has some columns of all rows, not some rows whole.
-
-    Products of rows with rows are then sums over devices of products of their columns:
-    each device receives one part of the batch, where it would gather the whole.
-
-    Args:
-      rows: split over the mesh's axis ``data`` by rows.
-
-    Returns:
-      The same values; as they lie where there is no such mesh (see `kdjax.parallel.on`),
-      under ``pmap`` and ``shard_map``, or where the columns do not divide.
-    """
-    mesh = jax.sharding.get_abstract_mesh()
-    kinds = dict(zip(mesh.axis_names, mesh.axis_types))
-    if kinds.get("data") != AxisType.Auto or rows.shape[-1] % mesh.shape["data"]:
-        return rows
-    return jax.lax.with_sharding_constraint(rows, PartitionSpec(None, "data"))
 
 
 def check_shapes(name: str, shape: tuple, other: str, expected: tuple) -> None:

@@ -24,14 +24,13 @@ from kdjax.losses._common import (
     EXACT,
     adaptive_mean,
     as_float32,
-    by_columns,
     check_choice,
     check_groups,
     check_shapes,
-    constant,
     divide,
     l2_normalise,
 )
+from kdjax.losses._layout import by_columns, mean_of_segments
 from kdjax.typing import Array, Float
 
 NODES = ("video", "frame")
@@ -213,8 +212,8 @@ def graph_cross_attention(
     whole = groups == 1
 
     def of_group(students, teachers, real):
-        ours = [_stage(s, nodes, distance, real, whole) for s in students]
-        theirs = [_stage(constant(t), nodes, distance, real, whole) for t in teachers]
+        ours = [_stage(s, distance, real, whole) for s in students]
+        theirs = [_stage(t, distance, real, whole) for t in teachers]
         values, entropies = [], []
         for mine in ours:
             for other in theirs:
@@ -230,7 +229,9 @@ def graph_cross_attention(
     def cut(array):
         return array.reshape(groups, -1, *array.shape[1:])
 
-    parts = jax.tree.map(cut, (list(students), list(teachers), real))
+    students = [_nodes(s, nodes) for s in students]
+    teachers = [_nodes(jax.lax.stop_gradient(t), nodes) for t in teachers]
+    parts = jax.tree.map(cut, (students, teachers, real))
     value, spread = jax.vmap(of_group)(*parts)
     return jnp.mean(value), jnp.mean(spread)
 
@@ -249,12 +250,15 @@ def _check_stages(students: Sequence, teachers: Sequence, groups: int) -> None:
     check_groups(len(students[0]), groups)
 
 
-def _stage(
-    features: Array, nodes: str, distance: str, real: Array, whole: bool
-) -> Stage:
+def _nodes(features: Array, nodes: str) -> Float[Array, "N H W C"]:
+    """What each node of a stage shows."""
+    if nodes == "frame":
+        return features.astype(jnp.float32).reshape(-1, *features.shape[2:])
+    return mean_of_segments(features)
+
+
+def _stage(x: Array, distance: str, real: Array, whole: bool) -> Stage:
     """The graph of a stage, of the whole batch or a part, and its nodes' maps."""
-    (x,) = as_float32(features)
-    x = x.reshape(-1, *x.shape[2:]) if nodes == "frame" else jnp.mean(x, axis=1)
     vectors = jnp.mean(x, axis=(1, 2)) if distance == "gap" else x.reshape(len(x), -1)
     # A part's nodes may lie on one device, and then stay there.
     vectors = by_columns(vectors) if whole else vectors
