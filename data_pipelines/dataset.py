@@ -144,19 +144,45 @@ def hold_out(dataset: Dataset, subjects: Collection[int]) -> Dataset:
     """
     if not subjects:
         return dataset
-    train = dataset.splits["train"]
-    known = {row.subject for row in rows(train)}
-    if missing := sorted(set(subjects) - known):
-        raise DataError(
-            f"{dataset.name}: cannot hold out subject {missing[0]}, the training "
-            f"subjects are {sorted(known)}"
-        )
+    train = _train_with(dataset, subjects, "hold out")
     splits = {
         "train": subset(train, lambda row: row.subject not in subjects),
         "val": subset(train, lambda row: row.subject in subjects),
         **{k: v for k, v in dataset.splits.items() if k != "train"},
     }
     return dataset._replace(splits=splits)
+
+
+def keep_training(dataset: Dataset, subjects: Collection[int]) -> Dataset:
+    """Learn from some of the training subjects only.
+
+    Args:
+      dataset: with a split "train".
+      subjects: of the training split; none leaves the data set as it is.
+
+    Returns:
+      The data set with "train" shortened.
+
+    Raises:
+      DataError: if a subject is not one of the training split.
+    """
+    if not subjects:
+        return dataset
+    train = _train_with(dataset, subjects, "learn from")
+    kept = subset(train, lambda row: row.subject in subjects)
+    return dataset._replace(splits={**dataset.splits, "train": kept})
+
+
+def _train_with(dataset: Dataset, subjects: Collection[int], what: str) -> Source:
+    """The training split; DataError where one of the subjects is not in it."""
+    train = dataset.splits["train"]
+    known = {row.subject for row in rows(train)}
+    if missing := sorted(set(subjects) - known):
+        raise DataError(
+            f"{dataset.name}: cannot {what} subject {missing[0]}, the training "
+            f"subjects are {sorted(known)}"
+        )
+    return train
 
 
 def check(dataset: Dataset, *, disjoint: bool = True) -> Dataset:

@@ -66,10 +66,11 @@ of a held-out subject, must not learn from them."""
 
 
 OFFERED = ("offered", "prepare")
-"""How examples are shown to a role. It may be shown them otherwise later, as several
-clips for instance; what it then gets right is no longer comparable."""
+"""Which examples are shown to a role, and how. It may be shown others of the same data
+later, or otherwise, as several clips for instance; what it then gets right is no longer
+comparable."""
 
-HOW = ("views", "main_view", "clips")
+HOW = ("train_subjects", "views", "main_view", "clips")
 """Options of data that are part of that."""
 
 

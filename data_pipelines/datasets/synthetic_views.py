@@ -17,7 +17,14 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from data_pipelines import npz
-from data_pipelines.dataset import Dataset, Example, Row, check, hold_out
+from data_pipelines.dataset import (
+    Dataset,
+    Example,
+    Row,
+    check,
+    hold_out,
+    keep_training,
+)
 from data_pipelines.datasets import synthetic
 from data_pipelines.errors import DataError
 from data_pipelines.person import body, film
@@ -120,6 +127,7 @@ def load(
     cameras: int = 3,
     size: int = 48,
     holdout: Collection[int] = (),
+    train_subjects: Collection[int] = (),
     seed: int = 0,
     subjects: int = 20,
     trials_per_subject: int = 2,
@@ -137,6 +145,8 @@ def load(
       cameras: how many stand around the person.
       size: width and height of a picture in pixels.
       holdout: training subjects to move into a split "val".
+      train_subjects: those of the training split that are learnt from, which leaves the
+        other splits as they are; all where there are none.
       seed: another one makes other people.
       subjects: how many, numbered from 1.
       trials_per_subject: of each action.
@@ -185,6 +195,7 @@ def load(
     whole = Dataset(
         "synthetic_views", people.classes, splits, people.topology, tuple(modalities)
     )
+    whole = keep_training(whole, train_subjects)
     held = hold_out(check(whole, disjoint=protocol == "csub"), holdout)
     return grouped(check(held, disjoint=False), place, views=views, main_view=main_view)
 

@@ -36,16 +36,19 @@ class Held(NamedTuple):
 
 
 HELD = {
-    "drink": Held(0.06, 0.10, (70, 130, 235), 190),
-    "eat": Held(0.08, 0.04, (240, 150, 40), 115),
+    "drink": Held(0.06, 0.10, (70, 130, 235), 235),
+    "eat": Held(0.08, 0.04, (240, 150, 40), 70),
     "brush_teeth": Held(0.03, 0.28, (90, 240, 110), 125),
 }
-"""Action -> what the hand holds; in others it is empty."""
+"""Action -> what the hand holds, a hot drink or a cold meal; in others it is empty."""
 
 HEAT = {"skin": 205, "shirt": 165, "trousers": 155, "shoes": 130}
-"""What covers the body -> how bright an infrared camera sees it."""
+"""What covers the body -> how bright an infrared camera sees it, of people's average."""
 ROOM = 110
-"""How bright it sees what is behind the person."""
+"""How bright it sees what is behind the person, on average over recordings."""
+WARMER, AIRIER = 30.0, 25.0
+"""How far people differ from `HEAT` at most, each cover of theirs by itself; and how far a
+room does from `ROOM`, by the hour, and towards its walls and its ceiling."""
 
 # Parts of the body: where they begin and end, their radius in metres, what covers them.
 _PARTS = (
@@ -168,11 +171,11 @@ class Infrared(Film):
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
         """The frames at `indices` [N], uint8 [N H W 1]."""
         seed, subject, action, trial = self.performance.name
-        thing = HELD[action].warmth if action in HELD else None
-        heat = {cover: (warmth,) * 3 for cover, warmth in HEAT.items()}
-        thing = None if thing is None else (thing,) * 3
+        thing = (HELD[action].warmth,) * 3 if action in HELD else None
+        heat = warmth_of(seed, subject)
         shown = _shown(self, self.places[indices], heat, thing)[..., :1]
-        seen = ROOM + self.contrast * (np.where(shown >= 0, shown, ROOM) - ROOM)
+        behind = _air(self)
+        seen = ROOM + self.contrast * (np.where(shown >= 0, shown, behind) - ROOM)
         error = [
             style.stream(
                 seed, "infrared", subject, action, trial, self.number, int(i)
@@ -285,6 +288,32 @@ def covers_of(seed: int, subject: int) -> dict[str, np.ndarray]:
     skin = np.array([236, 198, 168]) * rng.uniform(0.4, 1.0)
     clothes = {name: rng.integers(80, 220, 3) for name in ("shirt", "trousers")}
     return {"skin": skin.astype(int), "shoes": np.array([30, 30, 35]), **clothes}
+
+
+def warmth_of(seed: int, subject: int) -> dict[str, tuple[int, int, int]]:
+    """How warm somebody's covers are, in all of their performances.
+
+    Args:
+      seed: of the data set.
+      subject: number of the person.
+
+    Returns:
+      The names of `HEAT`, and three times the same number up to 255.
+    """
+    rng = style.stream(seed, "warmth", subject)
+    own = {name: usual + rng.uniform(-WARMER, WARMER) for name, usual in HEAT.items()}
+    return {name: (int(np.clip(value, 0, 255)),) * 3 for name, value in own.items()}
+
+
+def _air(film: Film) -> np.ndarray:
+    """How warm the room is behind the person in one recording, [H W 1]."""
+    seed, *performed = film.performance.name
+    rng = style.stream(seed, "air", *performed, film.number)
+    level, upwards, across = rng.uniform(-AIRIER, AIRIER, 3)
+    width, height = film.seen_by.size
+    rows = np.linspace(-1, 1, height)[:, None, None]
+    columns = np.linspace(-1, 1, width)[:, None]
+    return ROOM + level + upwards * rows + across * columns
 
 
 def _wall(seed: int, number: int, size: tuple[int, int]) -> np.ndarray:

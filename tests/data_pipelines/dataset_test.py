@@ -9,6 +9,7 @@ from data_pipelines.dataset import (
     Subset,
     check,
     hold_out,
+    keep_training,
     label_of,
     rows,
     subset,
@@ -62,6 +63,18 @@ def test_holding_out_nobody_changes_nothing():
 def test_a_test_subject_cannot_be_held_out():
     with pytest.raises(DataError, match=r"subject 2.*training subjects are \[1, 3\]"):
         hold_out(dataset(TRAIN, TEST), (2,))
+
+
+def test_some_subjects_are_learnt_from_and_the_tests_stay():
+    whole = dataset(TRAIN, TEST)
+    splits = keep_training(whole, (3,)).splits
+    assert {k: [r.key for r in rows(s)] for k, s in splits.items()} == {
+        "train": ["y", "z"],
+        "test": ["t"],
+    }
+    assert keep_training(whole, ()) is whole
+    with pytest.raises(DataError, match=r"cannot learn from subject 2, the training"):
+        keep_training(whole, (1, 2))
 
 
 def test_a_sound_data_set_passes():

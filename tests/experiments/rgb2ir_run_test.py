@@ -10,7 +10,17 @@ from etils import epath
 
 from data_pipelines.datasets import pku_mmd
 from data_pipelines.prepare import prepare
-from experiments import build, detect, evaluate, plots, report, run, table, train
+from experiments import (
+    build,
+    detect,
+    evaluate,
+    plots,
+    report,
+    run,
+    table,
+    train,
+    trajectory,
+)
 from experiments.configs import rgb2ir
 from experiments.errors import RunError
 from experiments.plots import Image
@@ -124,6 +134,28 @@ def test_a_page_has_the_papers_tables_with_its_numbers(name):
         "pku_cview": (58.8,),
         "pku_csub": (58.6,),
     }.get(name)
+
+
+def test_students_of_the_embedded_person_learn_from_other_people_than_their_teacher():
+    page = rgb2ir.get_config()
+    page.data.cache = False
+    rows = table.choose(page.tables, "all", [])
+    people = {row["name"]: set(row["set"]["data.train_subjects"]) for row in rows}
+    teachers, (students, *others) = people.pop("Teacher"), people.values()
+    assert (len(teachers), len(students)) == (20, 10)
+    assert not teachers & students and all(other == students for other in others)
+    described = []
+    for row in (rows[0], rows[-1]):
+        config = table.row_config(page, row, 1, epath.Path("runs"))
+        experiment = build.build(config)
+        shown = experiment.data.dataset.splits
+        assert len(shown["train"]) == 26 * len(row["set"]["data.train_subjects"])
+        assert len(shown["test"]) == 26 * 30
+        described.append(trajectory.describe(experiment, "teacher"))
+    taught, asked = described
+    # Whom a teacher has seen does not matter to those who ask it, but is on record.
+    assert all(taught[key] == asked[key] for key in trajectory.IDENTITY)
+    assert taught["offered"] != asked["offered"]
 
 
 @pytest.fixture(scope="module")

@@ -184,8 +184,8 @@ def test_a_pair_shows_both_cameras_at_the_same_instants():
     key = "drink_s2_t1_c1"
     found = samples.recordings(config.lock(), "test", [key])
     shown = found.examples[key]
-    assert shown["frames"].shape == (6, 48, 48, 3)
-    assert shown["infrared"].shape == (6, 24, 24, 1)
+    assert shown["frames"].shape == (6, 64, 64, 3)
+    assert shown["infrared"].shape == (6, 32, 32, 1)
     drawn = samples.figure(shown, found, [("drink", 0.9), ("eat", 0.1)], "drink")
     titles = [axes.get_ylabel() for axes in drawn.axes[:2]]
     assert titles == ["frames", "infrared"]

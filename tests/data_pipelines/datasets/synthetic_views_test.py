@@ -66,6 +66,12 @@ def test_subjects_are_held_out_with_all_their_cameras():
     assert len(splits["val"][0]["views"]) == 1
 
 
+def test_training_subjects_may_be_some_of_them():
+    splits = small(subjects=6, train_subjects=[1, 5], holdout=[5]).splits
+    subjects = {name: {row.subject for row in rows(s)} for name, s in splits.items()}
+    assert subjects == {"train": {1}, "val": {5}, "test": {2, 4, 6}}
+
+
 def test_batches_keep_the_contract_and_sources_pickle():
     dataset = small(size=32)
     sample = clips.for_dataset(dataset, lengths={"joints": 12, "rgb": 8})
@@ -91,6 +97,7 @@ def test_batches_keep_the_contract_and_sources_pickle():
         ({"size": 8}, "pictures of 8 pixels"),
         ({"classes": ["drink", "swim"]}, "no action 'swim'"),
         ({"holdout": [2]}, "cannot hold out subject 2"),
+        ({"train_subjects": [2]}, "cannot learn from subject 2"),
         ({"views": 0}, "at least 1 view"),
     ],
 )

@@ -112,6 +112,52 @@ def test_the_nearer_hides_the_farther():
     assert cup[0] > 2 * cup[1]
 
 
+def infrared(action="squat", subject=1, trial=1, away=0.0, **options):
+    """Frames of an infrared camera, of the person `away` metres to the side."""
+    shown = performance.perform(0, subject, action, trial)
+    places, seen_by = film.shots(shown) + (away, 0, 0), film.camera(1, 1, size=48)
+    options = {"noise": 0.0, "contrast": 1.0, **options}
+    seen = film.Infrared(shown, places, seen_by, 1, **options)
+    return seen[np.arange(len(places))].astype(int)
+
+
+def test_infrared_frames_are_painted_when_they_are_asked_for_and_always_the_same():
+    shown = performance.perform(0, 1, "squat", 1)
+    shot = film.Infrared(shown, film.shots(shown), film.camera(1, 1, size=48), 1)
+    every = shot[np.arange(len(shot))]
+    assert every.shape == (len(shot), 48, 48, 1) and every.dtype == np.uint8
+    np.testing.assert_array_equal(shot[np.array([5, 0])], every[[5, 0]])
+
+
+def test_rooms_are_warmer_at_other_times_and_towards_their_walls():
+    rooms = [infrared(trial=trial, away=50.0) for trial in range(1, 7)]
+    for room in rooms:
+        assert (room == room[0]).all()
+        assert np.abs(room - film.ROOM).max() <= 3 * film.AIRIER + 0.5
+    levels = [room.mean() for room in rooms]
+    assert np.ptp(levels) > 10 and abs(np.mean(levels) - film.ROOM) < film.AIRIER
+    assert max(np.ptp(room[0, :, 24]) for room in rooms) > 10
+    assert max(np.ptp(room[0, 24]) for room in rooms) > 10
+
+
+def test_people_are_as_warm_as_they_are_and_not_alike():
+    warmth = [film.warmth_of(0, subject) for subject in range(1, 41)]
+    assert warmth[0] == film.warmth_of(0, 1) != film.warmth_of(1, 1)
+    for name, usual in film.HEAT.items():
+        values = np.array([own[name][0] for own in warmth])
+        assert np.abs(values - usual).max() <= film.WARMER + 1
+        assert abs(values.mean() - usual) < film.WARMER / 2 < values.std() * 2
+    # What a cover looks like is in the pictures.
+    skin = film.warmth_of(0, 1)["skin"][0]
+    assert (infrared() == skin).any(axis=(1, 2, 3)).all()
+
+
+@pytest.mark.parametrize("action", film.HELD)
+def test_what_is_held_has_a_warmth_of_its_own(action):
+    seen = infrared(action)
+    assert (seen == film.HELD[action].warmth).any(axis=(1, 2, 3)).mean() > 0.5
+
+
 def test_filming_changes_nothing_of_what_the_sensors_measure():
     shown = performance.perform(0, 1, "clap", 1)
     before = sensors.skeleton(shown), sensors.accelerometer(shown)
