@@ -55,7 +55,9 @@ def mean_of_segments(maps: Shaped[Array, "B S *X"]) -> Float[Array, "B *X"]:
     # A product over all rows is one of a device's own only where their number is known.
     if not _devices() or len(maps) % _devices():
         return _mean_by_sum(maps)
-    return jax.lax.platform_dependent(maps, tpu=_mean_by_product, default=_mean_by_sum)
+    mean = jax.lax.platform_dependent(maps, tpu=_mean_by_product, default=_mean_by_sum)
+    # What is made of the means must not have all segments change places.
+    return jax.lax.with_sharding_constraint(mean, PartitionSpec("data"))
 
 
 def _mean_by_sum(maps: Array) -> Array:
