@@ -100,7 +100,7 @@ def test_graphs_of_a_global_batch_gather_no_stage(meshes):
     rng = np.random.default_rng(0)
     stages = {
         name: rng.normal(size=(8, 2, 8, 8, width)).astype(np.float32)
-        for name, width in (("student", 16), ("teacher", 32))
+        for name, width in (("student", 64), ("teacher", 128))
     }
 
     def couple(stages):
