@@ -68,7 +68,7 @@ PAIRS = {
         protocol="csub",
         modalities=("rgb", "ir"),
         seed=0,
-        subjects=60,
+        subjects=80,
         train_subjects=(),
         trials_per_subject=2,
         # All that differ by more than the side that a camera in front cannot tell.

@@ -13,8 +13,8 @@ pixels, for accelerators; without published weights of ImageNet their networks s
 scratch and will not reach the paper's numbers. ``synthetic`` and ``utd_mhad`` are scaled
 to two CPU cores: a quarter of the channels in both networks, pictures of 40 or 48 pixels. On
 UTD-MHAD the teacher sees the depth camera and the student what a cheap one would have
-seen. In the tables of ``synthetic`` twenty people teach the teacher, and ten others, who were
-filmed in infrared as well, its students; a plain run has all thirty learn.
+seen. In the tables of ``synthetic`` thirty people teach the teacher, and ten others, who were
+filmed in infrared as well, its students; in a plain run all forty teach all.
 
 The paper states learning rate, epochs, batch sizes and weights of the losses, no
 temperature and no optimizer; `parts.rgb2ir.Scale` has what is chosen. Baselines have the weights

@@ -142,7 +142,7 @@ def test_students_of_the_embedded_person_learn_from_other_people_than_their_teac
     rows = table.choose(page.tables, "all", [])
     people = {row["name"]: set(row["set"]["data.train_subjects"]) for row in rows}
     teachers, (students, *others) = people.pop("Teacher"), people.values()
-    assert (len(teachers), len(students)) == (20, 10)
+    assert (len(teachers), len(students)) == (30, 10)
     assert not teachers & students and all(other == students for other in others)
     described = []
     for row in (rows[0], rows[-1]):
@@ -150,7 +150,7 @@ def test_students_of_the_embedded_person_learn_from_other_people_than_their_teac
         experiment = build.build(config)
         shown = experiment.data.dataset.splits
         assert len(shown["train"]) == 26 * len(row["set"]["data.train_subjects"])
-        assert len(shown["test"]) == 26 * 30
+        assert len(shown["test"]) == 26 * 40
         described.append(trajectory.describe(experiment, "teacher"))
     taught, asked = described
     # Whom a teacher has seen does not matter to those who ask it, but is on record.

@@ -93,10 +93,10 @@ def published(epochs: int, dkd_weight: float) -> Scale:
     )
 
 
-# Ten people were filmed in infrared, twenty others in colour alone before. What the
+# Ten people were filmed in infrared, thirty others in colour alone before. What the
 # teacher says of the ten it has not learnt by heart. Chosen on other people than the
 # page's, as was the weight (experiments/RESULTS.md).
-TAUGHT, KNOWN = tuple(range(1, 20, 2)), tuple(range(21, 60, 2))
+TAUGHT, KNOWN = tuple(range(1, 20, 2)), tuple(range(21, 80, 2))
 
 SCALES = {
     "synthetic": small(
