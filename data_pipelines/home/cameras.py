@@ -10,9 +10,9 @@ from data_pipelines.person import body, cameras
 OVERLAPS = {"all": ("living",), "half": ("living", "kitchen"), "few": tuple(plan.ROOMS)}
 """How many cameras see a place -> the rooms that people live in.
 
-* "all": all cameras hang in one room, which nobody leaves; each sees all of it.
-* "half": they hang in the two large rooms in turn; each sees all of its room, so that
-  about half of them see a person.
+* "all": all cameras hang in one room, which nobody leaves; each sees everybody there.
+* "half": they hang in the two large rooms in turn; each sees everybody in its room, so
+  that about half of them see a person.
 * "few": each looks with a narrow field of view at a part of one of the three rooms.
 """
 MOST = 8
@@ -20,7 +20,7 @@ MOST = 8
 _HUNG = 2.2  # metres above the floor
 _INSET = 0.15  # metres from the walls
 _AIM = 0.9  # metres above the floor
-_WIDE, _NARROW = 90.0, 48.0  # degrees of the field of view
+_WIDE, _NARROW = 60.0, 48.0  # degrees of the field of view
 _CONFIDENCE = (0.5, 0.45)  # of a detector, by the share of joints that it sees
 
 

@@ -238,6 +238,32 @@ def normalise(
     return {**batch, name: array.astype(jnp.float32) * scale - shift}
 
 
+def without_background(batch: Batch, *, name: str, mask: str = "present") -> Batch:
+    r"""What differs from the scene of a camera that stands still.
+
+    .. math:: x'_t = x_t - \operatorname{median}_{t'} x_{t'}
+
+    A person who stays for less than half of the clip is left alone before nothing; noise
+    stays as it is.
+
+    Args:
+      batch: holds `name`, ``[B V T H W C]``, and `mask`.
+      name: the modality, its numbers no bytes any more.
+      mask: key of ``[B V T]``, 1 for a frame that is there. Others become zero and do not
+        enter the median.
+
+    Returns:
+      The batch with one entry in float32.
+
+    References:
+      Piccardi, *Background subtraction techniques: a review*, SMC 2004, section 2.2.
+    """
+    array, there = batch[name].astype(jnp.float32), batch[mask] > 0
+    there = there.reshape(*there.shape, *(1,) * (array.ndim - there.ndim))
+    scene = jnp.nanmedian(jnp.where(there, array, jnp.nan), axis=2, keepdims=True)
+    return {**batch, name: jnp.where(there, array - scene, 0.0)}
+
+
 def clips(batch: Batch, *, names: Sequence[str], count: int) -> Batch:
     """Gives the clips of an evaluation, which follow each other in time, an axis.
 

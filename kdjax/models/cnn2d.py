@@ -7,6 +7,8 @@ from kdjax.models import remat
 from kdjax.models.layers import on_rows
 from kdjax.typing import Array, Float
 
+POOLS = {"mean": jnp.mean, "max": jnp.max}
+
 
 class Encoder(nn.Module):
     """3x3 convolutions that halve the picture, each normalised in groups of channels.
@@ -19,6 +21,8 @@ class Encoder(nn.Module):
       width: D, of the output.
       groups: of channels that are normalised together.
       grey: whether what comes has no axis of channels, as spectrograms.
+      pool: what is left of a channel, its ``mean`` or its ``max`` over the picture, which
+        keeps what is small.
       dtype: of the computation; parameters, statistics and the output are float32.
       remat: what blocks keep for the backward pass, see `kdjax.models.remat`.
 
@@ -30,6 +34,7 @@ class Encoder(nn.Module):
     width: int = 64
     groups: int = 4
     grey: bool = False
+    pool: str = "mean"
     dtype: str = "float32"
     remat: str = ""
 
@@ -43,14 +48,19 @@ class Encoder(nn.Module):
 
         Returns:
           Features.
+
+        Raises:
+          ValueError: where the pool is unknown.
         """
         del train
+        if self.pool not in POOLS:
+            raise ValueError(f"no pool {self.pool!r}: one of {', '.join(POOLS)}")
         x = x[..., None] if self.grey else x
         lead, x = x.shape[:-3], x.reshape(-1, *x.shape[-3:])
         for i, width in enumerate(self.widths, start=1):
             options = dict(number=i, width=width)
             x = remat.run(self, x, policy=self.remat, method="_block", **options)
-        x = x.mean(axis=(1, 2), dtype=jnp.float32)
+        x = POOLS[self.pool](x.astype(jnp.float32), axis=(1, 2))
         x = on_rows(nn.Dense(self.width, name="output"), x)
         return x.reshape(*lead, self.width)
 

@@ -62,6 +62,25 @@ def test_bytes_are_normalised_by_the_statistics_of_each_channel():
         video.normalise(clips(channels=2), **options)
 
 
+def test_what_stands_still_is_taken_away():
+    rng = np.random.default_rng(0)
+    scene = rng.normal(size=(2, 3, 1, 4, 4, 3)).astype(np.float32)
+    frames = np.repeat(scene, 5, axis=2)
+    frames[0, 0, 1:3, 2, 2] += 7.0  # somebody, in two of five frames
+    there = np.ones((2, 3, 5), np.float32)
+    there[1, 0, 1:], there[1, 1, 3:], there[1, 2] = 0, 0, 0
+    frames[there == 0] = 1e6
+    batch = {"rgb": jnp.asarray(frames), "present": jnp.asarray(there)}
+    out = np.asarray(video.without_background(batch, name="rgb")["rgb"])
+    want = np.zeros_like(frames)
+    want[0, 0, 1:3, 2, 2] = 7.0
+    np.testing.assert_allclose(out, want, atol=1e-5)
+    few = rng.normal(size=(1, 1, 4, 2, 2, 1)).astype(np.float32)
+    batch = {"rgb": jnp.asarray(few), "there": jnp.ones((1, 1, 4))}
+    out = video.without_background(batch, name="rgb", mask="there")["rgb"]
+    np.testing.assert_allclose(out, few - np.median(few, 2, keepdims=True), rtol=1e-5)
+
+
 def test_random_crops_are_windows_of_each_clips_own():
     batch = clips(rows=64)
     out = run(video.random_crop, batch, name="rgb", size=(4, 5))

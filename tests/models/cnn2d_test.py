@@ -34,6 +34,19 @@ def test_a_spectrogram_is_a_picture_of_one_channel():
     np.testing.assert_allclose(run(tiny(grey=True), variables, x), as_picture)
 
 
+def test_the_largest_of_a_channel_may_be_kept(variables):
+    x = array(2, 9, 6, 3)
+    mean, most = run(tiny(), variables, x), run(tiny(pool="max"), variables, x)
+    assert (mean != most).any()
+    # Of one position both are the same.
+    one = array(2, 2, 2, 3)
+    np.testing.assert_allclose(
+        run(tiny(pool="max"), variables, one), run(tiny(), variables, one), rtol=1e-6
+    )
+    with pytest.raises(ValueError, match="no pool 'sum': one of mean, max"):
+        run(tiny(pool="sum"), variables, x)
+
+
 def test_widths_and_half_precision(variables):
     assert variables["params"]["conv2"]["kernel"].shape == (3, 3, 2, 4)
     x = array(2, 9, 6, 3)
