@@ -43,8 +43,8 @@ class Scale(NamedTuple):
 SMALL = Scale(
     align=dict(frames=12, perturb=True, size=None, rows=48),
     shown=(
-        dict(function="video.normalise", name="rgb", mean=(0.0,), deviation=(0.1,)),
         dict(function="video.without_background", name="rgb"),
+        dict(function="video.normalise", name="rgb", mean=(0.0,), deviation=(0.1,)),
     ),
     visual=dict(name="cnn2d", pool="max"),
     audio=dict(
