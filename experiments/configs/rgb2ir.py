@@ -13,7 +13,7 @@ pixels, for accelerators; without published weights of ImageNet their networks s
 scratch and will not reach the paper's numbers. ``synthetic`` and ``utd_mhad`` are scaled
 to two CPU cores: a quarter of the channels in both networks, pictures of 40 or 48 pixels. On
 UTD-MHAD the teacher sees the depth camera and the student what a cheap one would have
-seen. In the tables of ``synthetic`` thirty people teach the teacher, and ten others, who were
+seen. In the tables of ``synthetic`` forty people teach the teacher, and ten of them, who were
 filmed in infrared as well, its students; in a plain run all forty teach all.
 
 The paper states learning rate, epochs, batch sizes and weights of the losses, no
@@ -73,14 +73,8 @@ def options(scale: Scale) -> dict[str, dict]:
 def rows(scale: Scale) -> dict[str, dict]:
     """The rows that tables are made of, by name."""
     before, after = scale.epochs
-    teaching, learning = (
-        {"data.train_subjects": who} if who else {} for who in scale.people
-    )
-    trained = {
-        **teaching,
-        "schedule": (("teacher", before),),
-        "roles.teacher.keep": "last",
-    }
+    learning = {"data.train_subjects": scale.learners} if scale.learners else {}
+    trained = {"schedule": (("teacher", before),), "roles.teacher.keep": "last"}
 
     def distilled(name: str, method: dict) -> dict:
         schedule = (("teacher", before), ("student", after))
