@@ -30,9 +30,11 @@ class Predictor(NamedTuple):
 
 
 def modalities_read(role: dict, dataset: Dataset) -> tuple[str, ...]:
-    """The modalities that a role's network reads, as they are or as heatmaps."""
+    """The modalities that a role's network reads, as they are or as what is made of them."""
     drawn = any(step["function"].startswith("heatmaps.") for step in role["prepare"])
     needed = {*role["inputs"], *(("joints",) if drawn else ())}
+    for step in role["prepare"]:
+        needed |= {step.get("name"), *step.get("names", ())}
     return tuple(name for name in dataset.modalities if name in needed)
 
 

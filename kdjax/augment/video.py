@@ -206,14 +206,17 @@ def normalise(
     batch: Batch,
     *,
     name: str,
+    to: str = "",
     mean: Sequence[float] = (0.5,),
     deviation: Sequence[float] = (0.5,),
 ) -> Batch:
     r"""Bytes as numbers, :math:`(u / 255 - \mu) / \sigma`, by default in [-1, 1].
 
     Args:
-      batch: holds `name`, ``[... C]``.
+      batch: holds `name`, bytes ``[... C]``.
       name: the modality.
+      to: key of what comes out, that of `name` without it. A teacher that reads the same
+        modality prepares it itself, and must still find the bytes there.
       mean: :math:`\mu` of each channel, or one for all. A picture of one channel
         becomes as many as there are: grey as weights of coloured pictures want it.
       deviation: :math:`\sigma`, likewise.
@@ -222,9 +225,10 @@ def normalise(
       The batch with one entry in float32.
 
     Raises:
-      ValueError: where their numbers are not that of the channels.
+      ValueError: where their numbers are not that of the channels, or the pictures are no
+        bytes, as after they were normalised.
     """
-    array = batch[name]
+    array = _bytes(batch, name)
     channels = {array.shape[-1], len(mean), len(deviation)} - {1}
     if len(channels) > 1:
         raise ValueError(
@@ -235,13 +239,20 @@ def normalise(
     shift = jnp.array(mean, jnp.float32) / jnp.array(deviation, jnp.float32)
     # Axes by hand: shapes of different ranks are not broadcast silently.
     scale, shift = (x.reshape((1,) * (array.ndim - 1) + (-1,)) for x in (scale, shift))
-    return {**batch, name: array.astype(jnp.float32) * scale - shift}
+    return {**batch, to or name: array.astype(jnp.float32) * scale - shift}
 
 
-def without_background(batch: Batch, *, name: str, mask: str = "present") -> Batch:
+def without_background(
+    batch: Batch,
+    *,
+    name: str,
+    to: str = "",
+    mask: str = "present",
+    deviation: float = 0.1,
+) -> Batch:
     r"""What differs from the scene of a camera that stands still.
 
-    .. math:: x'_t = x_t - \operatorname{median}_{t'} x_{t'}
+    .. math:: x_t = (u_t - \operatorname{median}_{t'} u_{t'}) / (255 \sigma)
 
     A person who stays for less than half of the clip is left alone before nothing; noise
     stays as it is. Of an even number of frames the median is the lower of two.
@@ -249,11 +260,13 @@ def without_background(batch: Batch, *, name: str, mask: str = "present") -> Bat
     Args:
       batch: holds `name`, bytes ``[B V T H W C]``, and `mask`.
       name: the modality.
+      to: key of what comes out, see `normalise`.
       mask: key of ``[B V T]``, 1 for a frame that is there. Others become zero and do not
         enter the median.
+      deviation: :math:`\sigma`.
 
     Returns:
-      The batch with one entry in float32, in [-255, 255].
+      The batch with one entry in float32.
 
     Raises:
       ValueError: where the pictures are no bytes.
@@ -261,9 +274,7 @@ def without_background(batch: Batch, *, name: str, mask: str = "present") -> Bat
     References:
       Piccardi, *Background subtraction techniques: a review*, SMC 2004, section 2.2.
     """
-    array, there = batch[name], batch[mask] > 0
-    if array.dtype != jnp.uint8:
-        raise ValueError(f"{name} has numbers of {array.dtype}, not bytes")
+    array, there = _bytes(batch, name), batch[mask] > 0
     there = there.reshape(*there.shape, *(1,) * (array.ndim - there.ndim))
     rank = (jnp.sum(there, axis=2, keepdims=True) - 1) // 2
     # The largest number that no more than `rank` are below, bit by bit: to sort takes
@@ -274,7 +285,14 @@ def without_background(batch: Batch, *, name: str, mask: str = "present") -> Bat
         below = jnp.sum(there & (array < larger), axis=2, keepdims=True)
         scene = jnp.where(below <= rank, larger, scene)
     moved = array.astype(jnp.float32) - scene.astype(jnp.float32)
-    return {**batch, name: jnp.where(there, moved, 0.0)}
+    return {**batch, to or name: jnp.where(there, moved, 0.0) / (255.0 * deviation)}
+
+
+def _bytes(batch: Batch, name: str) -> Array:
+    """Pictures as they are stored; ValueError where they have become numbers."""
+    if batch[name].dtype != jnp.uint8:
+        raise ValueError(f"{name} has numbers of {batch[name].dtype}, not bytes")
+    return batch[name]
 
 
 def clips(batch: Batch, *, names: Sequence[str], count: int) -> Batch:

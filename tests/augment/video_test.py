@@ -55,6 +55,11 @@ def test_bytes_are_normalised_by_the_statistics_of_each_channel():
     got = video.normalise(coloured, **options)["rgb"]
     want = (np.asarray(coloured["rgb"]) / 255.0 - mean) / deviation
     np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+    beside = video.normalise(coloured, to="pictures", **options)
+    assert beside["rgb"] is coloured["rgb"]
+    np.testing.assert_array_equal(beside["pictures"], got)
+    with pytest.raises(ValueError, match="rgb has numbers of float32, not bytes"):
+        video.normalise({**coloured, "rgb": got}, **options)
     # Grey becomes three channels, as copying it first would.
     grey = video.normalise(clips(), **options)["rgb"]
     np.testing.assert_array_equal(grey, got)
@@ -73,8 +78,8 @@ def test_what_stands_still_is_taken_away():
     batch = {"rgb": jnp.asarray(frames), "present": jnp.asarray(there)}
     out = video.without_background(batch, name="rgb")["rgb"]
     want = np.zeros(frames.shape, np.float32)
-    want[0, 0, 1:3, 2, 2] = 55
-    np.testing.assert_array_equal(out, want)
+    want[0, 0, 1:3, 2, 2] = 55 / 25.5
+    np.testing.assert_allclose(out, want, rtol=1e-6)
     with pytest.raises(ValueError, match="rgb has numbers of float32, not bytes"):
         video.without_background({**batch, "rgb": out}, name="rgb")
 
@@ -85,9 +90,12 @@ def test_the_scene_is_the_median_of_any_bytes(count):
     frames = rng.integers(0, 256, size=(2, 2, count, 3, 3, 2), dtype=np.uint8)
     frames[0, 0, :, 0], frames[0, 1, :, 0] = 255, 0
     batch = {"rgb": jnp.asarray(frames), "there": jnp.ones((2, 2, count))}
-    out = video.without_background(batch, name="rgb", mask="there")["rgb"]
+    options = dict(mask="there", to="moved", deviation=1 / 255)
+    out = video.without_background(batch, name="rgb", **options)
+    assert out["rgb"] is batch["rgb"]
     scene = np.percentile(frames, 50, axis=2, method="lower", keepdims=True)
-    np.testing.assert_array_equal(out, frames.astype(np.float32) - scene)
+    moved = frames.astype(np.float32) - scene
+    np.testing.assert_allclose(out["moved"], moved, rtol=1e-6)
 
 
 def test_random_crops_are_windows_of_each_clips_own():

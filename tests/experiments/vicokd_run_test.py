@@ -4,6 +4,7 @@ import argparse
 import json
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from experiments.configs import vicokd
 from experiments.configs.parts import vicokd as parts
 from experiments.errors import RunError
 from experiments.plots import Image
-from kdjax import metrics
+from kdjax import augment, metrics
 from tests.experiments import tiny_runs
 
 CLASSES = ("drink", "lamp", "radio")
@@ -86,6 +87,24 @@ def test_the_page_is_whole_on_raw_files(folder):
     assert example["audio"].shape == (VIEWS, 70, 64, 128)
     assert {"audible", "visible", "present", "labels", "frame_labels"} < set(example)
     train.check_steps(experiment, train.compile_steps(experiment))
+
+
+@pytest.mark.parametrize("page", ["synthetic", "home1"])
+def test_a_teacher_sees_the_same_when_it_is_asked_and_when_it_is_judged(page):
+    # Both read the pictures: what the student has made of them is not made twice.
+    rng = np.random.default_rng(0)
+    rgb = rng.integers(0, 256, (1, 2, 3, 8, 8, 3), dtype=np.uint8)
+    batch = {"rgb": jnp.asarray(rgb), "present": jnp.ones((1, 2, 3))}
+    roles = vicokd.get_config(page).roles
+    shown, prepared = (
+        [dict(step) for step in steps]
+        for steps in (roles.student.augment, roles.teacher.prepare)
+    )
+    asked = augment.make(*shown, num_classes=2)(jax.random.key(0), batch)
+    prepare = augment.prepare(*prepared, num_classes=2)
+    one, other = prepare(asked)["pictures"], prepare(batch)["pictures"]
+    np.testing.assert_array_equal(one, other)
+    assert np.std(one) > 0.5
 
 
 @pytest.fixture(scope="module")

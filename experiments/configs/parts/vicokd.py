@@ -13,8 +13,8 @@ class Scale(NamedTuple):
 
     Attributes:
       align: options of `data_pipelines.transforms.scenes`.
-      shown: what happens to pictures before a network sees them, in training and after;
-        they are not augmented.
+      shown: what becomes of ``rgb`` before a network sees it as ``pictures``, in training
+        and after; nothing is augmented. The bytes stay for the teacher.
       visual: encoder of pictures.
       audio: encoder of spectrograms.
       backbones: options of each, by module.
@@ -42,10 +42,7 @@ class Scale(NamedTuple):
 # gradient of all other terms, and the student learnt nothing else: they are averaged.
 SMALL = Scale(
     align=dict(frames=12, perturb=True, size=None, rows=48),
-    shown=(
-        dict(function="video.without_background", name="rgb"),
-        dict(function="video.normalise", name="rgb", mean=(0.0,), deviation=(0.1,)),
-    ),
+    shown=(dict(function="video.without_background", name="rgb", to="pictures"),),
     visual=dict(name="cnn2d", pool="max"),
     audio=dict(
         name="spectrogram", width=48, depth=1, heads=3, hidden=96, strides=(16, 16)
@@ -60,7 +57,7 @@ SMALL = Scale(
 )
 HOME = Scale(
     align=dict(frames=70, perturb=True, size=(224, 224), rows=64),
-    shown=(dict(function="video.normalise", name="rgb", **IMAGENET),),
+    shown=(dict(function="video.normalise", name="rgb", to="pictures", **IMAGENET),),
     visual=dict(name="vit", patch=32, width=384, depth=12, heads=6, hidden=1536),
     audio=dict(name="spectrogram", width=768, depth=12, heads=12, hidden=3072),
     backbones=dict(multitrans={}, multiasl={}, multitsf={}),
@@ -97,7 +94,7 @@ def role(scale: Scale, backbone: str, sound: str, **method) -> dict:
             **method,
         },
         model=network(scale, backbone, sound),
-        inputs=("rgb", *heard, "present"),
+        inputs=("pictures", *heard, "present"),
         augment=scale.shown,
         prepare=scale.shown,
         optimizer=scale.optimizer,
