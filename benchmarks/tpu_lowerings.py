@@ -117,8 +117,8 @@ def estimate(form, shapes, trained, device):
     """
     here = jax.sharding.SingleDeviceSharding(device)
 
-    def place(shape):
-        return jax.ShapeDtypeStruct(shape, jnp.bfloat16, sharding=here)
+    def place(shape, dtype=jnp.bfloat16):
+        return jax.ShapeDtypeStruct(shape, dtype, sharding=here)
 
     def both(given, cotangent):
         def run(*wanted):
@@ -129,7 +129,8 @@ def estimate(form, shapes, trained, device):
         return y, pull(cotangent)
 
     given = [place(shape) for shape in shapes]
-    out = place(jax.eval_shape(form, *given).shape)
+    made = jax.eval_shape(form, *given)
+    out = place(made.shape, made.dtype)
     start = time.perf_counter()
     program = jax.jit(both).lower(given, out).compile()
     seconds = time.perf_counter() - start

@@ -46,7 +46,7 @@ HEAT = {"skin": 205, "shirt": 165, "trousers": 155, "shoes": 130}
 """What covers the body -> how bright an infrared camera sees it, of people's average."""
 ROOM = 110
 """How bright it sees what is behind the person, on average over recordings."""
-WARMER, AIRIER = 30.0, 25.0
+HEAT_SPREAD, ROOM_SPREAD = 30.0, 25.0
 """How far people differ from `HEAT` at most, each cover of theirs by itself; and how far a
 room does from `ROOM`, by the hour, and towards its walls and its ceiling."""
 
@@ -301,7 +301,10 @@ def warmth_of(seed: int, subject: int) -> dict[str, tuple[int, int, int]]:
       The names of `HEAT`, and three times the same number up to 255.
     """
     rng = style.stream(seed, "warmth", subject)
-    own = {name: usual + rng.uniform(-WARMER, WARMER) for name, usual in HEAT.items()}
+    own = {
+        name: usual + rng.uniform(-HEAT_SPREAD, HEAT_SPREAD)
+        for name, usual in HEAT.items()
+    }
     return {name: (int(np.clip(value, 0, 255)),) * 3 for name, value in own.items()}
 
 
@@ -309,7 +312,7 @@ def _air(film: Film) -> np.ndarray:
     """How warm the room is behind the person in one recording, [H W 1]."""
     seed, *performed = film.performance.name
     rng = style.stream(seed, "air", *performed, film.number)
-    level, upwards, across = rng.uniform(-AIRIER, AIRIER, 3)
+    level, upwards, across = rng.uniform(-ROOM_SPREAD, ROOM_SPREAD, 3)
     width, height = film.seen_by.size
     rows = np.linspace(-1, 1, height)[:, None, None]
     columns = np.linspace(-1, 1, width)[:, None]

@@ -10,8 +10,9 @@ where the undistilled student reaches 73.17 %.
 
 ``home1`` and ``home2`` are the paper's: a ViT-S/32 and an audio spectrogram transformer
 on 70 frames of five cameras, for accelerators, from scratch unless weights are loaded.
-``synthetic`` is scaled to two CPU cores: pictures of 32 pixels, 12 frames, a small
-convolutional encoder; in its home the cameras see and hear what `data.overlap` says.
+``synthetic`` is scaled to two CPU cores: pictures of 32 pixels without their scene, 12
+frames, a small convolutional encoder; in its home the cameras see and hear what
+`data.overlap` says.
 
 Every backbone has rows of its own, named after it, and V_F or V_S for supervision by
 frames or by sequences alone. Each student is paired with the undistilled one of its

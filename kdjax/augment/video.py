@@ -272,7 +272,8 @@ def without_background(
       ValueError: where the pictures are no bytes.
 
     References:
-      Piccardi, *Background subtraction techniques: a review*, SMC 2004, section 2.2.
+      Piccardi, *Background subtraction techniques: a review*, SMC 2004, of which it is
+      the temporal median filter.
     """
     array, there = _bytes(batch, name), batch[mask] > 0
     there = there.reshape(*there.shape, *(1,) * (array.ndim - there.ndim))

@@ -133,9 +133,9 @@ def test_rooms_are_warmer_at_other_times_and_towards_their_walls():
     rooms = [infrared(trial=trial, away=50.0) for trial in range(1, 7)]
     for room in rooms:
         assert (room == room[0]).all()
-        assert np.abs(room - film.ROOM).max() <= 3 * film.AIRIER + 0.5
+        assert np.abs(room - film.ROOM).max() <= 3 * film.ROOM_SPREAD + 0.5
     levels = [room.mean() for room in rooms]
-    assert np.ptp(levels) > 10 and abs(np.mean(levels) - film.ROOM) < film.AIRIER
+    assert np.ptp(levels) > 10 and abs(np.mean(levels) - film.ROOM) < film.ROOM_SPREAD
     assert max(np.ptp(room[0, :, 24]) for room in rooms) > 10
     assert max(np.ptp(room[0, 24]) for room in rooms) > 10
 
@@ -145,8 +145,8 @@ def test_people_are_as_warm_as_they_are_and_not_alike():
     assert warmth[0] == film.warmth_of(0, 1) != film.warmth_of(1, 1)
     for name, usual in film.HEAT.items():
         values = np.array([own[name][0] for own in warmth])
-        assert np.abs(values - usual).max() <= film.WARMER + 1
-        assert abs(values.mean() - usual) < film.WARMER / 2 < values.std() * 2
+        assert np.abs(values - usual).max() <= film.HEAT_SPREAD + 1
+        assert abs(values.mean() - usual) < film.HEAT_SPREAD / 2 < values.std() * 2
     # What a cover looks like is in the pictures.
     skin = film.warmth_of(0, 1)["skin"][0]
     assert (infrared() == skin).any(axis=(1, 2, 3)).all()
