@@ -35,8 +35,8 @@ class Scale(NamedTuple):
     reduction: str = "sum"
 
 
-# A person is a tenth of the picture's height and has a few hundred recordings to be found
-# in: the rooms are taken away, and what is left is not averaged over the picture.
+# A person is a few pixels wide, and there are a few hundred recordings to find people in:
+# the rooms are taken away, and what is left is not averaged over the picture.
 #
 # Summed over the width as in equation 7, distances of features had forty times the
 # gradient of all other terms, and the student learnt nothing else: they are averaged.
