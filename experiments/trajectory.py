@@ -70,7 +70,7 @@ OFFERED = ("offered", "prepare")
 later, or otherwise, as several clips for instance; what it then gets right is no longer
 comparable."""
 
-HOW = ("train_subjects", "views", "main_view", "clips")
+HOW = ("train_subjects", "mislabelled", "views", "main_view", "clips")
 """Options of data that are part of that."""
 
 

@@ -27,6 +27,7 @@ from data_pipelines.dataset import (
 )
 from data_pipelines.datasets import synthetic
 from data_pipelines.errors import DataError
+from data_pipelines.mislabel import mislabel
 from data_pipelines.person import body, film
 from data_pipelines.person.performance import Performance
 from data_pipelines.views import Place, alone, grouped
@@ -128,6 +129,7 @@ def load(
     size: int = 48,
     holdout: Collection[int] = (),
     train_subjects: Collection[int] = (),
+    mislabelled: float = 0.0,
     seed: int = 0,
     subjects: int = 20,
     trials_per_subject: int = 2,
@@ -147,6 +149,8 @@ def load(
       holdout: training subjects to move into a split "val".
       train_subjects: those of the training split that are learnt from, which leaves the
         other splits as they are; all where there are none.
+      mislabelled: share of the training performances whose label is wrong, see
+        `data_pipelines.mislabel`.
       seed: another one makes other people.
       subjects: how many, numbered from 1.
       trials_per_subject: of each action.
@@ -197,6 +201,9 @@ def load(
     )
     whole = keep_training(whole, train_subjects)
     held = hold_out(check(whole, disjoint=protocol == "csub"), holdout)
+    held = mislabel(
+        held, mislabelled, seed=seed, shown=lambda key: place(key).performance
+    )
     return grouped(check(held, disjoint=False), place, views=views, main_view=main_view)
 
 

@@ -70,6 +70,7 @@ PAIRS = {
         seed=0,
         subjects=80,
         train_subjects=(),
+        mislabelled=0.0,
         trials_per_subject=2,
         # All that differ by more than the side that a camera in front cannot tell.
         classes=(
@@ -236,6 +237,7 @@ def base(data: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     return ml_collections.ConfigDict(
         dict(
             seed=1,
+            data_by_seed=False,
             data=data,
             roles={},
             schedule=(),

@@ -87,6 +87,19 @@ def test_a_row_config_leaves_the_page_alone():
     assert not config.tables
 
 
+def test_every_seed_has_data_of_its_own_where_the_page_says_so():
+    page = ml_collections.ConfigDict(config_of().to_dict())
+    page.data.seed, row = 5, {"name": "Student"}
+    configs = []
+    for own in (False, True):
+        page.data_by_seed = own
+        configs.append(table.row_config(page, row, 7, epath.Path("runs")))
+    assert [(each.seed, each.data.seed) for each in configs] == [(7, 5), (7, 12)]
+    page.data = common.data("utd_mhad")
+    with pytest.raises(RunError, match="the table sets data.seed, but"):
+        table.row_config(page, row, 7, epath.Path("runs"))
+
+
 def test_folders_are_plain_names():
     assert table.slug("ACS, PSKD(1)") == "acs_pskd_1"
     assert table.slug("Student alone") == "student_alone"

@@ -72,6 +72,22 @@ def test_training_subjects_may_be_some_of_them():
     assert subjects == {"train": {1}, "val": {5}, "test": {2, 4, 6}}
 
 
+def test_training_labels_may_be_wrong_where_those_that_judge_are_not():
+    options = dict(subjects=6, trials_per_subject=2, holdout=[5])
+    right, given = (small(**options, mislabelled=m).splits for m in (0.0, 0.4))
+    for name in ("val", "test"):
+        assert rows(given[name]) == rows(right[name])
+    pairs = [*zip(rows(right["train"]), rows(given["train"]), strict=True)]
+    assert all(a.key == b.key and a.subject == b.subject for a, b in pairs)
+    wrong = {a.key for a, b in pairs if a.label != b.label}
+    # Of forty performances, each with three cameras that are wrong together.
+    assert 0.15 < len(wrong) / len(pairs) < 0.65
+    names = {synthetic_views.place(key).performance for key in wrong}
+    assert len(wrong) == 3 * len(names)
+    index = next(i for i, (a, _) in enumerate(pairs) if a.key in wrong)
+    assert given["train"][index]["label"] == pairs[index][1].label
+
+
 def test_batches_keep_the_contract_and_sources_pickle():
     dataset = small(size=32)
     sample = clips.for_dataset(dataset, lengths={"joints": 12, "rgb": 8})
@@ -98,6 +114,7 @@ def test_batches_keep_the_contract_and_sources_pickle():
         ({"classes": ["drink", "swim"]}, "no action 'swim'"),
         ({"holdout": [2]}, "cannot hold out subject 2"),
         ({"train_subjects": [2]}, "cannot learn from subject 2"),
+        ({"mislabelled": 1.5}, "1.5 of the labels cannot be wrong"),
         ({"views": 0}, "at least 1 view"),
     ],
 )
