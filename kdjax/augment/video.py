@@ -14,18 +14,23 @@ from kdjax import poses, skeletons
 from kdjax.typing import VIEWED, Array, Batch, Float, PRNGKeyArray
 
 
-def main_view(batch: Batch, *, names: Sequence[str] = VIEWED) -> Batch:
+def main_view(
+    batch: Batch, *, names: Sequence[str] = VIEWED, squeeze: bool = True
+) -> Batch:
     """The last view alone, its axis gone: what a network of one camera reads.
 
     Args:
       batch: with arrays ``[B V ...]`` under keys of `kdjax.typing.VIEWED`.
       names: those keys that lose the axis; a student that leaves it to its teacher's
         modality hands that one on.
+      squeeze: without it the axis stays, one long: what is then drawn for every view
+        is drawn for this one, and no other is cut and mirrored in vain.
 
     Returns:
-      The same with ``[B ...]``.
+      The same with ``[B ...]``, or ``[B 1 ...]``.
     """
-    return {k: v[:, -1] if k in names else v for k, v in batch.items()}
+    last = -1 if squeeze else slice(-1, None)
+    return {k: v[:, last] if k in names else v for k, v in batch.items()}
 
 
 def _check_crop(array: Array, name: str, size: tuple[int, int]) -> None:

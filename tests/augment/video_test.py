@@ -41,6 +41,8 @@ def test_the_main_view_is_the_last():
     out = video.main_view(batch)
     assert out["rgb"].shape == (4, 3, 6, 8, 1) and np.all(out["rgb"] == 7)
     assert out["label"] is batch["label"]
+    kept = video.main_view(batch, squeeze=False)
+    assert kept["rgb"].shape == (4, 1, 3, 6, 8, 1) and np.all(kept["rgb"] == 7)
 
 
 def test_another_cameras_view_is_left_to_whom_it_is_named_for():

@@ -164,6 +164,7 @@ def seen(scale: Scale) -> tuple[dict, ...]:
 
 
 ONE_VIEW = (dict(function="video.main_view"),)
+NO_OTHER_VIEW = (dict(function="video.main_view", squeeze=False),)
 
 
 def tested(scale: Scale, *, clips: int = 1) -> tuple[dict, ...]:
@@ -186,7 +187,7 @@ def alone(scale: Scale) -> dict:
         method=dict(name="supervised"),
         model=scale.student,
         inputs=(scale.video,),
-        augment=(*seen(scale), *ONE_VIEW),
+        augment=(*NO_OTHER_VIEW, *seen(scale), *ONE_VIEW),
         prepare=tested(scale),
         optimizer=scale.optimizers[1],
         batch_size=scale.batch_sizes[1],
