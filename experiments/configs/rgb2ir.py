@@ -71,7 +71,7 @@ def options(scale: Scale) -> dict[str, dict]:
     }
 
 
-RIGHT = ", all labels right"
+RIGHT = " with all labels right"
 """What a row without wrong labels is called beside its own name."""
 
 
