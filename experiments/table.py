@@ -7,8 +7,8 @@ the same seed they replay, and ``baseline``, true of the row that others are pai
 or each row names another one in ``paired``.
 A row with ``average`` trains nothing: it maps rows of the table to roles whose predictions
 of the same seed are averaged as probabilities. Each other row and seed is a run of its own under ``workdir/row/seed_n``, which tables that name
-it alike share; a finished one is not run again. With ``data_by_seed`` the seed counts on
-the data's as well, so that every seed has people of its own.
+it alike share; a finished one is not run again. With ``data_by_seed`` the seed is
+added to the data's, so that every seed has people of its own.
 """
 
 import copy

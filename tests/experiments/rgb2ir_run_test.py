@@ -64,8 +64,8 @@ def raw_dirs(tmp_path_factory):
 @pytest.fixture(scope="module")
 def data_dir(raw_dirs, tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    for name, known in (("ntu10", "ntu_infrared"), ("pku", "pku_mmd")):
-        said = prepare(known, raw_dir=raw_dirs[name], data_dir=folder)
+    for name, dataset in (("ntu10", "ntu_infrared"), ("pku", "pku_mmd")):
+        said = prepare(dataset, raw_dir=raw_dirs[name], data_dir=folder)
         assert "skipped: 0" in said
     return folder
 
