@@ -21,7 +21,7 @@ from experiments import compiled, estimates, topologies
 from experiments.chips import CHIPS
 from kdjax import parallel
 from kdjax.losses import _layout
-from kdjax.models import attention, conv3d, patches
+from kdjax.models import attention, conv3d, conv_norm, patches, tsn
 from kdjax.models.layers import conv_of_pictures
 
 FRAMES = 1050
@@ -64,6 +64,28 @@ def first_units():
     return convs, given, (1,)
 
 
+def stems():
+    """ResNet-18's over 64 videos of eight infrared frames, pooled."""
+    windows = conv_norm.Windows((1, 3, 3), (1, 2, 2), ((0, 0), (1, 1), (1, 1)))
+
+    def stem(maxima_first, x, kernel, scale, bias):
+        layer = tsn.unit(
+            64, 7, 2, windows=windows if maxima_first else None, dtype="bfloat16"
+        )
+        params = {"conv": {"kernel": kernel}, "norm": {"scale": scale, "bias": bias}}
+        # In training the running statistics are written and not read.
+        kept = {"norm": {"mean": jnp.zeros(64), "var": jnp.ones(64)}}
+        variables = {"params": params, "batch_stats": kept}
+        y, _ = layer.apply(variables, x, train=True, mutable=["batch_stats"])
+        return y[1] if maxima_first else conv3d.max_pool(y, **windows._asdict())
+
+    forms = {
+        "normalised first": functools.partial(stem, False),
+        "maxima first": functools.partial(stem, True),
+    }
+    return forms, [(512, 1, 224, 224, 1), (1, 7, 7, 1, 64), (64,), (64,)], (1, 2, 3)
+
+
 def means_of_segments():
     """Of eight segments of 64 videos, in maps that a convolution has made."""
     known = jax.sharding.AbstractMesh((1,), ("data",), axis_types=(AxisType.Auto,))
@@ -96,6 +118,7 @@ CASES = {
     "attention, ViT-S/32": attentions,
     "patches, ViT-S/32": embeddings,
     "first unit, I3D": first_units,
+    "stem, ResNet-18": stems,
     "mean of segments, 56 x 56 x 64": means_of_segments,
     "ReLU, 56 x 56 x 64": passes,
     "convolution, 56 x 56 x 64": functools.partial(convolutions, 56, 64),

@@ -13,7 +13,7 @@ from kdjax.typing import PyTree
 
 
 class Names(NamedTuple):
-    """How a checkpoint calls what `kdjax.models.conv3d.ConvNorm` and a classifier hold.
+    """How a checkpoint calls what `kdjax.models.conv_norm.ConvNorm` and a classifier hold.
 
     Attributes:
       conv: from the path of a layer of ours, ``a/b``, to the checkpoint's convolution.

@@ -16,7 +16,7 @@ from flax.linen.dtypes import promote_dtype
 from jax import lax
 
 from kdjax.maxima import larger
-from kdjax.models.layers import batch_norm, conv_of_pictures, on_each_platform
+from kdjax.models.layers import conv_of_pictures, on_each_platform
 from kdjax.typing import Array, Float
 
 Triple = tuple[int, int, int]
@@ -275,60 +275,3 @@ class Conv(nn.Module):
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
         y = conv(x, kernel, strides=self.strides, padding=self.padding)
         return y if bias is None else y + bias.reshape(1, 1, 1, 1, -1)
-
-
-class ConvNorm(nn.Module):
-    """A convolution without bias, batch normalisation and ReLU.
-
-    Attributes:
-      features: output channels.
-      kernel_size: in time, height and width.
-      strides: in time, height and width.
-      padding: see `conv`.
-      activate: end with the ReLU; a branch that is added to another one does not.
-      kernel_init: of the convolution.
-      scale_init: of the normalisation's gain.
-      momentum: see `batch_norm`.
-      epsilon: see `batch_norm`.
-      dtype: of the computation; statistics and parameters stay float32.
-      norm_axis: named axis that batch statistics are taken over as well.
-    """
-
-    features: int
-    kernel_size: Triple = (1, 1, 1)
-    strides: Triple = (1, 1, 1)
-    padding: Padding = "SAME"
-    activate: bool = True
-    kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
-    scale_init: nn.initializers.Initializer = nn.initializers.ones
-    momentum: float = 0.9
-    epsilon: float = 1e-5
-    dtype: Any = None
-    norm_axis: str | None = None
-
-    @nn.compact
-    def __call__(
-        self, x: Float[Array, "B T H W C"], *, train: bool
-    ) -> Float[Array, "B T_out H_out W_out D"]:
-        """Convolves and normalises clips."""
-        x = Conv(
-            self.features,
-            self.kernel_size,
-            self.strides,
-            self.padding,
-            use_bias=False,  # the normalisation has one
-            kernel_init=self.kernel_init,
-            dtype=self.dtype,
-            name="conv",
-        )(x)
-        norm = batch_norm(
-            train,
-            "norm",
-            momentum=self.momentum,
-            epsilon=self.epsilon,
-            scale_init=self.scale_init,
-            dtype=self.dtype,
-            axis_name=self.norm_axis,
-        )
-        x = norm(x)
-        return nn.relu(x) if self.activate else x

@@ -1,13 +1,16 @@
 """I3D: the Inception network inflated in time, over video."""
 
 import functools
+from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from flax.linen.initializers import normal
 
 from kdjax.models import remat
-from kdjax.models.conv3d import ConvNorm, max_pool
+from kdjax.models.conv3d import max_pool
+from kdjax.models.conv_norm import ConvNorm, Windows
 from kdjax.models.layers import Outputs, check_clip
 from kdjax.typing import Array, Float
 
@@ -45,31 +48,42 @@ class Mixed(nn.Module):
       widths: channels of b0, b1a, b1b, b2a, b2b and b3b; b0, b1b, b2b and b3b come out.
       dtype: of the computation.
       norm_axis: see `Model`.
+      windows: of the pooling behind the block, see `ConvNorm`.
     """
 
     widths: tuple[int, int, int, int, int, int]
     dtype: str = "float32"
     norm_axis: str | None = None
+    windows: Windows | None = None
 
     @nn.compact
     def __call__(
         self, x: Float[Array, "B T H W C"], *, train: bool
-    ) -> Float[Array, "B T H W D"]:
-        """Convolves clips."""
+    ) -> Float[Array, "B T H W D"] | tuple[Array, Array]:
+        """Convolves clips.
+
+        Args:
+          x: clips.
+          train: see `ConvNorm`.
+
+        Returns:
+          A map, and with `windows` a second one of its maxima.
+        """
         b0, b1a, b1b, b2a, b2b, b3b = self.widths
 
-        def branch(x: Array, name: str, width: int, size: int = 1) -> Array:
-            options = dict(dtype=self.dtype, norm_axis=self.norm_axis, name=name)
+        def branch(x: Array, name: str, width: int, size: int = 1, **options) -> Any:
+            options |= dict(dtype=self.dtype, norm_axis=self.norm_axis, name=name)
             return unit(width, size, **options)(x, train=train)
 
+        last = functools.partial(branch, windows=self.windows)
         pooled = max_pool(x, window=(3, 3, 3))
         branches = [
-            branch(x, "b0", b0),
-            branch(branch(x, "b1a", b1a), "b1b", b1b, 3),
-            branch(branch(x, "b2a", b2a), "b2b", b2b, 3),
-            branch(pooled, "b3b", b3b),
+            last(x, "b0", b0),
+            last(branch(x, "b1a", b1a), "b1b", b1b, 3),
+            last(branch(x, "b2a", b2a), "b2b", b2b, 3),
+            last(pooled, "b3b", b3b),
         ]
-        return jnp.concatenate(branches, axis=-1)
+        return jax.tree.map(lambda *maps: jnp.concatenate(maps, axis=-1), *branches)
 
 
 def unit(
@@ -80,6 +94,7 @@ def unit(
     norm_axis: str | None = None,
     name: str,
     stride: int = 1,
+    windows: Windows | None = None,
 ) -> ConvNorm:
     """Convolution and normalisation with the published constants.
 
@@ -90,6 +105,7 @@ def unit(
       norm_axis: see `Model`.
       name: of the layer.
       stride: in time and space.
+      windows: of the pooling behind it, see `ConvNorm`.
 
     Returns:
       The layer, padded as in TensorFlow.
@@ -98,6 +114,7 @@ def unit(
         features,
         (size,) * 3,
         (stride,) * 3,
+        windows=windows,
         momentum=0.99,
         epsilon=1e-3,
         dtype=dtype,
@@ -181,19 +198,27 @@ class Model(nn.Module):
         """The maps of the five resolutions."""
         layer = functools.partial(unit, dtype=self.dtype, norm_axis=self.norm_axis)
         run = functools.partial(remat.run, policy=self.remat, train=train)
-        first = layer(self._channels(64), 7, stride=2, name="Conv3d_1a_7x7")
-        stages = [run(first, x)]
-        x = max_pool(stages[-1], window=(1, 3, 3), strides=(1, 2, 2))
+        pools = [
+            Windows(window, (min(window[0], 2), 2, 2)) for window, _ in STAGES.values()
+        ]
+        options = dict(stride=2, windows=pools[0], name="Conv3d_1a_7x7")
+        first, x = run(layer(self._channels(64), 7, **options), x)
         x = run(layer(self._channels(64), 1, name="Conv3d_2b_1x1"), x)
-        x = run(layer(self._channels(192), 3, name="Conv3d_2c_3x3"), x)
-        stages.append(x)
-        for stage, (window, blocks) in STAGES.items():
-            x = max_pool(x, window=window, strides=(min(window[0], 2), 2, 2))
+        options = dict(windows=pools[0], name="Conv3d_2c_3x3")
+        second, x = run(layer(self._channels(192), 3, **options), x)
+        stages = [first, second]
+        for (stage, (_, blocks)), behind in zip(STAGES.items(), [*pools[1:], None]):
             for letter, widths in blocks.items():
-                channels = tuple(map(self._channels, widths))
-                name = f"Mixed_{stage}{letter}"
-                x = run(Mixed(channels, self.dtype, self.norm_axis, name=name), x)
-            stages.append(x)
+                block = Mixed(
+                    tuple(map(self._channels, widths)),
+                    self.dtype,
+                    self.norm_axis,
+                    behind if letter == max(blocks) else None,
+                    name=f"Mixed_{stage}{letter}",
+                )
+                x = run(block, x)
+            whole, x = x if behind else (x, x)
+            stages.append(whole)
         return tuple(stages)
 
     def _channels(self, published: int) -> int:

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from flax.linen.initializers import normal, variance_scaling, zeros
 
 from kdjax.models import remat
-from kdjax.models.conv3d import ConvNorm, Triple, max_pool
+from kdjax.models.conv3d import Triple, max_pool
+from kdjax.models.conv_norm import ConvNorm
 from kdjax.models.layers import Head, Outputs, check_clip
 from kdjax.typing import Array, Float
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax.linen.initializers import normal, variance_scaling
 
 from kdjax.models import remat
-from kdjax.models.conv3d import ConvNorm, max_pool
+from kdjax.models.conv_norm import ConvNorm, Windows
 from kdjax.models.layers import Outputs, check_clip
 from kdjax.typing import Array, Float
 
@@ -158,9 +158,9 @@ class Model(nn.Module):
         videos = x.shape[:2]
         # Segments and videos are one batch of pictures: convolutions of two dimensions.
         x = x.reshape(-1, 1, *x.shape[2:])
-        x = unit(self.width, 7, 2, dtype=self.dtype, name="stem")(x, train=train)
-        around = [(0, 0), (1, 1), (1, 1)]
-        x = max_pool(x, window=(1, 3, 3), strides=(1, 2, 2), padding=around)
+        windows = Windows((1, 3, 3), (1, 2, 2), ((0, 0), (1, 1), (1, 1)))
+        stem = unit(self.width, 7, 2, windows=windows, dtype=self.dtype, name="stem")
+        _, x = stem(x, train=train)
         stages = []
         for stage, count in enumerate(blocks):
             for index in range(count):

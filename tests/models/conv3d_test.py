@@ -143,48 +143,6 @@ def test_the_layer_is_flaxs(use_bias):
     np.testing.assert_allclose(got, want, atol=1e-5)
 
 
-def trained_step(layer, x):
-    """Output, new statistics and parameters of a fresh layer, compiled as one."""
-
-    @jax.jit
-    def run(x):
-        y, variables = layer.init_with_output(jax.random.key(0), x, train=False)
-        y, new = layer.apply(variables, x, train=True, mutable=["batch_stats"])
-        return y, new["batch_stats"], variables["params"]
-
-    return jax.tree.map(np.asarray, run(x))
-
-
-def test_half_precision_computes_and_single_precision_keeps():
-    x = array(2, 5, 6, 7, 3)
-    layer = conv3d.ConvNorm(4, (3, 3, 3), dtype="bfloat16")
-    y, new, params = trained_step(layer, x)
-    assert y.dtype == jnp.bfloat16
-    leaves = jax.tree.leaves((new, params))
-    assert {leaf.dtype for leaf in leaves} == {jnp.dtype("float32")}
-    expected, _, same = trained_step(conv3d.ConvNorm(4, (3, 3, 3)), x)
-    jax.tree.map(np.testing.assert_array_equal, params, same)
-    # bfloat16 rounds to 2^-8, here products whose sums come to about three.
-    np.testing.assert_allclose(y.astype(np.float32), expected, atol=0.06)
-
-
-@pytest.mark.parametrize("activate", [True, False])
-def test_a_unit_convolves_normalises_and_cuts_off(activate):
-    x = array(2, 3, 4, 4, 3)
-    layer = conv3d.ConvNorm(5, momentum=0.75, epsilon=0.5, activate=activate)
-    y, new, params = trained_step(layer, x)
-    assert set(params["conv"]) == {"kernel"}
-    z = np.asarray(x) @ params["conv"]["kernel"][0, 0, 0]
-    mean, var = z.mean((0, 1, 2, 3)), z.var((0, 1, 2, 3))
-    expected = (z - mean) / np.sqrt(var + 0.5)
-    np.testing.assert_allclose(
-        y, np.maximum(expected, 0) if activate else expected, atol=1e-5
-    )
-    stats = new["norm"]
-    np.testing.assert_allclose(stats["mean"], 0.25 * mean, atol=1e-5)
-    np.testing.assert_allclose(stats["var"], 0.75 + 0.25 * var, rtol=1e-5)
-
-
 WINDOWS = [
     ((1, 3, 3), (1, 1, 1), [(0, 0), (1, 1), (1, 1)]),
     ((1, 3, 3), (1, 2, 2), "SAME"),
