@@ -201,6 +201,7 @@ class Model(nn.Module):
         pools = [
             Windows(window, (min(window[0], 2), 2, 2)) for window, _ in STAGES.values()
         ]
+        # The first unit is pooled by the same window as the third stage.
         options = dict(stride=2, windows=pools[0], name="Conv3d_1a_7x7")
         first, x = run(layer(self._channels(64), 7, **options), x)
         x = run(layer(self._channels(64), 1, name="Conv3d_2b_1x1"), x)
