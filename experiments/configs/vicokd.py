@@ -276,6 +276,7 @@ def page(dataset: str, scale: Scale) -> ml_collections.ConfigDict:
     data = common.data(dataset, DATA, transform="scenes", standardise=False, cache=fits)
     config = common.base(data)
     config.data.align = scale.align
+    config.eval_every = scale.eval_every
     config.measures = SCORES
     backbone = "multiasl"
     config.roles = dict(

@@ -21,6 +21,7 @@ class Scale(NamedTuple):
       optimizer: of all roles.
       epochs: of all roles.
       batch_size: of all roles.
+      eval_every: epochs from one point of a curve to the next.
       reduction: of distances of features over their width, see `kdjax.methods.vicokd`.
     """
 
@@ -32,6 +33,7 @@ class Scale(NamedTuple):
     optimizer: dict
     epochs: int
     batch_size: int
+    eval_every: int
     reduction: str = "sum"
 
 
@@ -53,6 +55,7 @@ SMALL = Scale(
     optimizer=common.adamw(2e-3, weight_decay=0.01, warmup_epochs=1.0),
     epochs=16,
     batch_size=8,
+    eval_every=4,
     reduction="mean",
 )
 HOME = Scale(
@@ -70,6 +73,7 @@ HOME = Scale(
     ),
     epochs=100,
     batch_size=12,
+    eval_every=10,
 )
 SCALES = {"synthetic": SMALL, "home1": HOME, "home2": HOME}
 
