@@ -3,8 +3,8 @@
     python -m experiments.run --mode=benchmark --config=PAGE --append=speed.jsonl
 
 prints a table and, as its last line, the same as JSON. *Model only* repeats the training
-step on one batch that stays on the device; *input only* empties the loader; *end to end*
-is the training loop itself. *Augment only* is what happens to a batch on the device before
+step on one batch that stays on the device; *input only* empties the loader, after an
+epoch where examples are kept in memory; *end to end* is the training loop itself. *Augment only* is what happens to a batch on the device before
 a network sees it, *heatmaps only* the drawing of poses in it. For a student the step
 includes its teachers; *loss only* is its step without gradient and update, *teachers only*
 their forward pass. Every loop warms up first; where anything is compiled after that, the

@@ -1,5 +1,6 @@
 """Benchmarks: what is timed, what is refused, and what is printed."""
 
+import copy
 import json
 import time
 import types
@@ -158,6 +159,26 @@ def test_a_slow_loader_is_what_the_loop_waits_for(bench, monkeypatch):
     seconds, share = throughput.end_to_end(bench, "teacher_skeleton")
     assert share > 0.5
     assert seconds.sum() >= 3 * 0.2
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_an_epoch_that_fills_the_memory_is_not_timed(bench, monkeypatch, kept):
+    loaders = []
+
+    def make(*arguments):
+        loaders.append(Changed(make_loader(*arguments)))
+        return loaders[-1]
+
+    monkeypatch.setattr(throughput, "make_loader", make)
+    experiment = bench.experiment
+    config = copy.deepcopy(experiment.config)
+    config.data.cache = kept
+    bench = bench._replace(experiment=experiment._replace(config=config))
+    seconds = throughput.input_only(bench, "teacher_skeleton")
+    assert len(seconds) == bench.count
+    epoch = experiment.roles["teacher_skeleton"].steps_per_epoch
+    (loader,) = loaders
+    assert loader.count == kept * epoch + stopwatch.WARM_UP + bench.count
 
 
 def test_metrics_are_fetched_at_log_lines_only(bench, monkeypatch):
