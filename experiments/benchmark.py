@@ -4,12 +4,12 @@
 
 prints a table and, as its last line, the same as JSON. *Model only* repeats the training
 step on one batch that stays on the device; *input only* empties the loader, after an
-epoch where examples are kept in memory; *end to end* is the training loop itself. *Augment only* is what happens to a batch on the device before
-a network sees it, *heatmaps only* the drawing of poses in it. For a student the step
-includes its teachers; *loss only* is its step without gradient and update, *teachers only*
-their forward pass. Every loop warms up first; where anything is compiled after that, the
-benchmark ends with an error. TFLOP/s are those of one device; the models' operations are
-counted by `experiments.flops`.
+epoch where examples are kept in memory; *end to end* is the training loop itself.
+*Augment only* is what happens to a batch on the device before a network sees it, *heatmaps
+only* the drawing of poses in it. For a student the step includes its teachers; *loss only*
+is its step without gradient and update, *teachers only* their forward pass. Every loop
+warms up first; where anything is compiled after that, the benchmark ends with an error.
+TFLOP/s are those of one device; the models' operations are counted by `experiments.flops`.
 
 Nothing is kept but with ``--append=FILE`` or ``--workdir``, whose ``benchmark.jsonl``
 then gets the JSON line. ``--compare=FILE`` sets the numbers against the last line of a
