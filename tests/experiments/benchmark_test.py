@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from etils import epath
 
-from experiments import benchmark, build, chips, stopwatch, throughput
+from experiments import benchmark, build, stopwatch, throughput
 from experiments.configs import cmmvl
 from experiments.errors import RunError
 from experiments.state import init_states, make_loader
@@ -74,10 +74,15 @@ class Changed:
 
 
 def replace_loader(monkeypatch, **options):
+    """Changes every loader from here on; the list of them grows as they are made."""
+    made = []
+
     def make(*arguments):
-        return Changed(make_loader(*arguments), **options)
+        made.append(Changed(make_loader(*arguments), **options))
+        return made[-1]
 
     monkeypatch.setattr(throughput, "make_loader", make)
+    return made
 
 
 def test_every_trained_role_is_measured(found):
@@ -163,13 +168,7 @@ def test_a_slow_loader_is_what_the_loop_waits_for(bench, monkeypatch):
 
 @pytest.mark.parametrize("kept", [True, False])
 def test_an_epoch_that_fills_the_memory_is_not_timed(bench, monkeypatch, kept):
-    loaders = []
-
-    def make(*arguments):
-        loaders.append(Changed(make_loader(*arguments)))
-        return loaders[-1]
-
-    monkeypatch.setattr(throughput, "make_loader", make)
+    loaders = replace_loader(monkeypatch)
     experiment = bench.experiment
     config = copy.deepcopy(experiment.config)
     config.data.cache = kept
@@ -206,91 +205,6 @@ def test_a_profile_is_written_where_it_is_asked_for(bench, tmp_path):
     profile = epath.Path(tmp_path) / "profile"
     throughput.end_to_end(bench._replace(profile=profile), "teacher_skeleton")
     assert list(profile.glob("teacher_skeleton/plugins/profile/*/*.xplane.pb"))
-
-
-def test_a_weakly_typed_state_is_named():
-    step = jax.jit(lambda state, frozen, batch, key: state + batch)
-    strong, weak = jnp.zeros(()), jnp.asarray(0.0)
-    assert not strong.weak_type and weak.weak_type
-    with stopwatch.compilations() as compiled:
-        settled = stopwatch.Settled("student", step, compiled)
-        for _ in range(stopwatch.WARM_UP + 1):
-            settled(strong, {}, strong, None)
-        with pytest.raises(RunError, match=r"student: step 7 .*float32\[\], weakly"):
-            settled(weak, {}, weak, None)
-
-
-def test_a_compilation_beside_the_step_is_refused():
-    def dispatch():
-        return jax.jit(lambda x: x + 1)(jnp.ones(2))
-
-    refused = pytest.raises(RunError, match="was compiled after")
-    with stopwatch.compilations() as compiled, refused:
-        stopwatch.timed(dispatch, 2, compiled)
-
-
-def test_intervals_are_of_results_and_not_of_calls():
-    class Result:
-        """An array in the making."""
-
-        def block_until_ready(self):
-            time.sleep(0.02)
-            return self
-
-    start = time.perf_counter()
-    seconds = stopwatch.intervals(Result, 5)
-    # Calls return at once; every result takes 20 ms after the one before.
-    assert len(seconds) == 5 and (seconds >= 0.02).all()
-    assert seconds.sum() <= time.perf_counter() - start
-
-
-def test_waiting_is_added_up():
-    waited = stopwatch.Waited(Changed(iter("ab"), delay=0.02))
-    assert [next(waited), next(waited)] == ["a", "b"]
-    assert waited.seconds >= 0.04
-
-
-@pytest.mark.parametrize(
-    "kind, numbers, tflops",
-    [
-        # https://docs.cloud.google.com/tpu/docs/v5e, .../v6e, .../tpu7x: 197, 918 and
-        # 2307 TFLOP/s a chip; a chip of TPU7x is two devices.
-        ("TPU v5 lite", "bfloat16", 197.0),
-        ("TPU v6 lite", "bfloat16", 918.0),
-        ("TPU7x", "bfloat16", 1153.5),
-        # NVIDIA's data sheets of A100 and H100 SXM, the latter's halved: no sparsity.
-        ("NVIDIA A100-SXM4-80GB", "tensorfloat32", 156.0),
-        ("NVIDIA H100 80GB HBM3", "bfloat16", 1979 / 2),
-        ("NVIDIA H200", "float32", 67.0),
-        # No TensorFloat32: float32 in full.
-        ("Tesla T4", "tensorfloat32", 8.1),
-    ],
-)
-def test_peaks_are_those_of_the_data_sheets(kind, numbers, tflops):
-    assert chips.peak_flops(kind, numbers) == pytest.approx(tflops * 1e12, rel=2e-3)
-
-
-def test_what_no_data_sheet_says_is_unknown():
-    assert chips.peak_flops("cpu", "float32") is None
-    assert chips.peak_flops("TPU v5 lite", "float32") is None
-    assert chips.peak_flops("NVIDIA H200", None) is None
-
-
-@pytest.mark.parametrize(
-    "platform, operands, precision, numbers",
-    [
-        ("tpu", ["f32"], None, "bfloat16"),
-        ("tpu", ["f32"], "highest", None),
-        ("gpu", ["f32"], None, "tensorfloat32"),
-        ("gpu", ["f32"], "highest", "float32"),
-        ("gpu", ["bf16", "f32"], "highest", "bfloat16"),
-        ("gpu", ["f64"], None, None),
-        ("gpu", [], None, None),
-        ("cpu", ["f32"], None, None),
-    ],
-)
-def test_the_arithmetic_follows_the_precision(platform, operands, precision, numbers):
-    assert chips.arithmetic(platform, operands, precision) == numbers
 
 
 @pytest.fixture
