@@ -274,7 +274,7 @@ def train(experiment: Experiment, workdir: epath.Path) -> dict[str, dict]:
 
     Raises:
       RunError: in one sentence, where the run cannot go on.
-      Interrupted: after a checkpoint, where a signal asked the run to end.
+      Interrupted: after a checkpoint or the end, where a signal asked the run to end.
     """
     ended = workdir / "results.json"
     if distributed.agree(ended.exists()):
@@ -316,7 +316,10 @@ def train(experiment: Experiment, workdir: epath.Path) -> dict[str, dict]:
                     open_phase(run, phase)
                     run_phase(run, phase, steps, stop, bar)
                 run.phase, run.phase_step = run.phase + 1, 0
-            return finish(run)
+            results = finish(run)
+            if stop:  # of a table the next row is not begun
+                raise Interrupted("interrupted when the run had just ended, and whole")
+            return results
         finally:
             run.close()
 

@@ -121,6 +121,20 @@ def test_interrupted_and_taken_up_is_the_uninterrupted_run(
     assert logs[0] == logs[1]
 
 
+def test_a_signal_that_comes_at_the_end_is_not_lost(tmp_path, monkeypatch):
+    finish = train.finish
+
+    def asked(current):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return finish(current)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "finish", asked)
+        with pytest.raises(Interrupted, match="just ended, and whole"):
+            run(tmp_path)
+    assert json.loads((tmp_path / "results.json").read_text())["roles"] == run(tmp_path)
+
+
 def test_killed_and_taken_up_is_the_uninterrupted_run(tmp_path):
     """SIGKILL of the real command, at whatever moment it falls."""
     killed, calm = tmp_path / "killed", tmp_path / "calm"
