@@ -137,8 +137,8 @@ def options(scale: Scale) -> list[dict]:
 STRONG = {
     "with consistency times 100": dict(terms={**METHODS["ViCoKD"], "views": 100.0})
 }
-"""At its weight of one the consistency of views is a thousandth of the loss of training;
-so it is about as large as that of the logits."""
+"""Where the consistency of views weighs one it ends as a thousandth of the training loss,
+and a hundred times that is what the logits' term is."""
 
 
 def overlaps(scale: Scale) -> list[dict]:
