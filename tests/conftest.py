@@ -24,7 +24,9 @@ DATA = pathlib.Path(os.environ.get("KDJAX_DATA_DIR", ROOT.parent / "shared" / "d
 install_import_hook("kdjax", "beartype.beartype")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_default_matmul_precision", "highest")
-jax.config.update("jax_compilation_cache_dir", str(ROOT / ".jax_cache"))
+# A folder to a process: entries aren't written at once, and another's half is a warning.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+jax.config.update("jax_compilation_cache_dir", str(ROOT / ".jax_cache" / WORKER))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 

@@ -5,6 +5,8 @@ import pathlib
 import subprocess
 import sys
 
+import jax
+
 from experiments import launch
 from experiments.configs import pskd_small
 
@@ -73,7 +75,7 @@ def environment() -> dict[str, str]:
     own = {
         "JAX_PLATFORMS": "cpu",
         "XLA_FLAGS": " ".join(flags),
-        "JAX_COMPILATION_CACHE_DIR": str(ROOT / ".jax_cache"),
+        "JAX_COMPILATION_CACHE_DIR": jax.config.jax_compilation_cache_dir,
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
     return {**os.environ, **own}
